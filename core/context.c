@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Contexts and the worker slots behind them: claiming, freeing, and who a
+ * slot belonged to. A slot is claimed by one compare-and-swap of its life
+ * word; a slot whose thread is gone is claimed over.
+ */
+#include "context.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "waiting.h"
+
+#define CTX_BYTES ((sizeof(struct shmht_ctx) + 4095) / 4096 * 4096)
+
+static bool slot_alive(struct shm_slot *slot)
+{
+	uint32_t tid = atomic_load(&slot->life);
+
+	return tid && thread_state((pid_t)tid, ld_acquire(&slot->start_time)) != SHMHT_HOLDER_DEAD;
+}
+
+bool contexts_alive(const struct shmht *map)
+{
+	for (uint32_t i = 0; i < map->geo.max_workers; i++)
+		if (slot_alive(slots_of(map) + i))
+			return true;
+	return false;
+}
+
+/*
+ * Sequentially consistent: pairs with the store of REGION_CONVERTING in
+ * shmht_reopen(), which looks at the slots after it, as we look at the state
+ * after the claim. One of the two sees the other.
+ */
+static bool slot_claim(struct shm_slot *slot, uint32_t tid)
+{
+	uint32_t life = atomic_load(&slot->life);
+
+	if (life && slot_alive(slot))
+		return false;
+	/* Until the new start time is there the slot counts as alive while its
+	 * thread is, whatever its age: see thread_state(). */
+	if (!atomic_compare_exchange_strong(&slot->life, &life, tid))
+		return false;
+	st(&slot->start_time, 0);
+	atomic_fetch_add(&slot->generation, 1);
+	st(&slot->pid, (uint64_t)getpid());
+	/* Pairs with the acquire in slot_alive() and in shmht_ctx_holder(). */
+	st_release(&slot->start_time, thread_start_time((pid_t)tid));
+	return true;
+}
+
+static struct shm_slot *slot_find(struct shmht *map, uint32_t tid, uint32_t limit)
+{
+	struct shm_slot *slots = slots_of(map);
+
+	/* Free ones first: asking after a thread costs a read of /proc. */
+	for (uint32_t i = 0; i < limit; i++)
+		if (!atomic_load(&slots[i].life) && slot_claim(slots + i, tid))
+			return slots + i;
+	for (uint32_t i = 0; i < limit; i++)
+		if (slot_claim(slots + i, tid))
+			return slots + i;
+	return NULL;
+}
+
+static int check_state(const struct shmht *map, struct shmht_error *err)
+{
+	struct shm_header *header = header_of(map);
+	uint64_t state = atomic_load(&header->state);
+	uint64_t generation = atomic_load(&header->generation);
+
+	if (state == REGION_CONVERTING) {
+		error_set(err, "the table is being converted to another strategy; try again");
+		return -EBUSY;
+	}
+	if (generation != map->generation) {
+		error_set(err,
+			  "the table was reopened under another strategy (generation %llu, mapped at "
+			  "%llu); attach again",
+			  (unsigned long long)generation, (unsigned long long)map->generation);
+		return -ESTALE;
+	}
+	return 0;
+}
+
+int shmht_ctx_open(struct shmht *map, struct shmht_ctx **ret_ctx, struct shmht_error *err)
+{
+	const struct geometry *geo = &map->geo;
+	uint32_t tid = (uint32_t)syscall(SYS_gettid);
+	bool alone = map->strategy->caps & SHMHT_CAP_ONE_WORKER;
+	struct shmht_ctx *ctx;
+	int r;
+
+	ctx = mmap(NULL, CTX_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (ctx == MAP_FAILED) {
+		r = -errno;
+		error_set(err, "no memory for a context: %s", strerror(-r));
+		return r;
+	}
+	if (madvise(ctx, CTX_BYTES, MADV_WIPEONFORK)) {
+		r = -errno;
+		error_set(err, "MADV_WIPEONFORK: %s; Linux 4.14 or later is needed", strerror(-r));
+		goto out_unmap;
+	}
+	ctx->slot = slot_find(map, tid, alone ? 1 : geo->max_workers);
+	if (!ctx->slot) {
+		error_set(err,
+			  alone ? "strategy %s allows one context and one is alive; use another "
+				  "strategy for more workers" :
+				  "strategy %s: all max_workers contexts of this table are alive; "
+				  "close one, or create the table with more",
+			  map->strategy->name);
+		r = -EUSERS;
+		goto out_unmap;
+	}
+	r = check_state(map, err);
+	if (r)
+		goto out_slot;
+
+	ctx->map = map;
+	ctx->tid = tid;
+	ctx->slot_id = (uint32_t)(ctx->slot - slots_of(map)) + 1;
+	ctx->buckets = (struct shm_bucket *)(map->base + geo->buckets_off);
+	ctx->cells = map->base + geo->cells_off;
+	ctx->stripes = stripes_of(map);
+	ctx->nr_buckets = geo->nr_buckets;
+	ctx->nr_cells = geo->nr_cells;
+	ctx->hash = map->hash;
+	ctx->hash_seed = map->hash_seed;
+	ctx->stripe_bits = geo->stripe_bits;
+	ctx->cell_bytes = geo->cell_bytes;
+	ctx->value_word = geo->value_word;
+	ctx->key_size = geo->key_size;
+	ctx->value_size = geo->value_size;
+	ctx->batch = geo->batch;
+	shmht_ctx_set_timeout(ctx, 1000000000u);
+	ctx->head.ops = &map->strategy->ops;
+	*ret_ctx = ctx;
+	return 0;
+
+out_slot:
+	atomic_store(&ctx->slot->life, 0);
+out_unmap:
+	munmap(ctx, CTX_BYTES);
+	return r;
+}
+
+void shmht_ctx_close(struct shmht_ctx *ctx)
+{
+	if (!ctx)
+		return;
+	/* In a child of fork the context is all zeros: the slot is the parent's. */
+	if (ctx->slot)
+		atomic_store(&ctx->slot->life, 0);
+	munmap(ctx, CTX_BYTES);
+}
+
+void shmht_ctx_set_timeout(struct shmht_ctx *ctx, uint64_t timeout_ns)
+{
+	double ticks = (double)timeout_ns / shmht_ns_per_tick();
+
+	/* A year is for ever, and keeps every later sum far from overflow. */
+	if (timeout_ns > 31536000ull * 1000000000u) {
+		timeout_ns = 31536000ull * 1000000000u;
+		ticks = (double)timeout_ns / shmht_ns_per_tick();
+	}
+	ctx->timeout_ns = timeout_ns;
+	ctx->timeout_ticks = (uint64_t)ceil(ticks);
+}
+
+void shmht_ctx_set_hold(struct shmht_ctx *ctx, uint64_t hold_ns)
+{
+	ctx->hold_ticks = (uint64_t)ceil((double)hold_ns / shmht_ns_per_tick());
+}
+
+const struct shmht_lock_stats *shmht_ctx_stats(const struct shmht_ctx *ctx)
+{
+	return &ctx->stats;
+}
+
+void shmht_ctx_holder(const struct shmht_ctx *ctx, struct shmht_holder *ret_holder)
+{
+	struct shmht_holder holder = { 0 };
+	struct shm_slot *slot = NULL;
+
+	if (ctx->map && ctx->holder_tid) {
+		/* The lock word itself named a thread: find its slot. */
+		holder.tid = (pid_t)ctx->holder_tid;
+		for (uint32_t i = 0; i < ctx->map->geo.max_workers && !slot; i++)
+			if (atomic_load(&slots_of(ctx->map)[i].life) == ctx->holder_tid)
+				slot = slots_of(ctx->map) + i;
+	} else if (ctx->map && ctx->holder_slot_id &&
+		   ctx->holder_slot_id <= ctx->map->geo.max_workers) {
+		slot = slots_of(ctx->map) + ctx->holder_slot_id - 1;
+		holder.tid = (pid_t)atomic_load(&slot->life);
+	}
+	if (holder.tid) {
+		holder.pid = slot ? (pid_t)ld(&slot->pid) : holder.tid;
+		holder.state = thread_state(holder.tid, slot ? ld_acquire(&slot->start_time) : 0);
+	}
+	*ret_holder = holder;
+}
+
+struct timespec wait_deadline(const struct shmht_ctx *ctx, uint64_t start_ticks)
+{
+	uint64_t used_ticks = shmht_ticks() - start_ticks;
+	double used_ns = (double)used_ticks * shmht_ns_per_tick();
+	uint64_t left = used_ns < (double)ctx->timeout_ns ? ctx->timeout_ns - (uint64_t)used_ns : 0;
+	uint64_t end = shmht_monotonic_ns() + left;
+
+	return (struct timespec){ .tv_sec = (time_t)(end / 1000000000u),
+				  .tv_nsec = (long)(end % 1000000000u) };
+}
+
+int shmht_count(struct shmht_ctx *ctx, uint64_t *ret_count)
+{
+	uint64_t count = 0;
+
+	if (!ctx->map)
+		return -ESTALE;
+	for (uint32_t k = 0; k < ctx->map->geo.stripes; k++)
+		count += ld(&ctx->stripes[k].count);
+	*ret_count = count;
+	return 0;
+}
+
+uint64_t eviction_target(const struct shmht_ctx *ctx, double percent)
+{
+	uint64_t capacity = ctx->map->geo.capacity;
+	double target = ceil((double)capacity * percent / 100);
+
+	return target >= (double)capacity ? capacity : (uint64_t)target;
+}
+
+/* ---- what a foreach callback finds ------------------------------------- */
+
+static int deadlock_put(struct shmht_ctx *ctx, const void *key, size_t key_len, const void *value,
+			size_t value_len)
+{
+	(void)ctx, (void)key, (void)key_len, (void)value, (void)value_len;
+	return -EDEADLK;
+}
+
+static int deadlock_search(struct shmht_ctx *ctx, const void *key, size_t key_len, void *value,
+			   size_t size, size_t *ret_len)
+{
+	(void)ctx, (void)key, (void)key_len, (void)value, (void)size, (void)ret_len;
+	return -EDEADLK;
+}
+
+static int deadlock_remove(struct shmht_ctx *ctx, const void *key, size_t key_len)
+{
+	(void)ctx, (void)key, (void)key_len;
+	return -EDEADLK;
+}
+
+static int deadlock_flush(struct shmht_ctx *ctx)
+{
+	(void)ctx;
+	return -EDEADLK;
+}
+
+static int deadlock_foreach(struct shmht_ctx *ctx, shmht_foreach_fn fn, void *arg)
+{
+	(void)ctx, (void)fn, (void)arg;
+	return -EDEADLK;
+}
+
+static int deadlock_remove_oldest(struct shmht_ctx *ctx, double percent, uint64_t *ret_removed)
+{
+	(void)ctx, (void)percent, (void)ret_removed;
+	return -EDEADLK;
+}
+
+static int deadlock_lock(struct shmht_ctx *ctx, uint32_t k)
+{
+	(void)ctx, (void)k;
+	return -EDEADLK;
+}
+
+static void deadlock_unlock(struct shmht_ctx *ctx, uint32_t k)
+{
+	(void)ctx, (void)k;
+}
+
+const struct shmht_ops shmht_ops_deadlock = {
+	.insert = deadlock_put,
+	.update = deadlock_put,
+	.upsert = deadlock_put,
+	.search = deadlock_search,
+	.remove = deadlock_remove,
+	.flush = deadlock_flush,
+	.foreach = deadlock_foreach,
+	.remove_oldest = deadlock_remove_oldest,
+	.lock = deadlock_lock,
+	.unlock = deadlock_unlock,
+};

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The two process-local lives: struct shmht, a mapping of the region in one
+ * process, and struct shmht_ctx, one thread's use of it. Only these hold
+ * pointers.
+ */
+#ifndef SHMHT_CONTEXT_H
+#define SHMHT_CONTEXT_H
+
+#include <stdbool.h>
+
+#include "layout.h"
+#include "shmht_clock.h"
+
+struct shmht {
+	unsigned char *base;
+	int fd;
+	struct geometry geo; /* derived here, never read back from the region */
+	const struct shmht_strategy *strategy;
+	enum shmht_read read;
+	uint64_t generation; /* header's, when this mapping was made */
+	shmht_hash_fn hash;
+	uint64_t hash_seed;
+	enum shmht_pages pages_had;
+	uint64_t huge_bytes;
+	char pages_reason[128];
+};
+
+/*
+ * In a mapping of its own with MADV_WIPEONFORK: a child of fork finds zeros,
+ * so the parent's context cannot be used there by mistake. The first lines are
+ * what every operation reads.
+ */
+struct shmht_ctx {
+	struct shmht_ctx_head head;
+	struct shm_bucket *buckets;
+	unsigned char *cells;
+	struct shm_stripe *stripes;
+	uint64_t nr_buckets;
+	uint64_t nr_cells;
+	uint64_t hash_seed;
+	shmht_hash_fn hash;
+	uint32_t stripe_bits;
+	uint32_t cell_bytes;
+	uint32_t value_word;
+	uint32_t key_size;
+	uint32_t value_size;
+	uint32_t batch;
+	uint32_t slot_id; /* slot number + 1: 0 is nobody */
+	uint32_t tid;
+	uint64_t hold_ticks;
+	uint64_t timeout_ticks;
+	uint64_t timeout_ns;
+	struct shmht_lock_stats stats;
+	/* Who held the lock at the last time-out: a slot_id, or a tid. */
+	uint32_t holder_slot_id;
+	uint32_t holder_tid;
+	struct shmht *map;
+	struct shm_slot *slot;
+};
+
+static inline struct shm_header *header_of(const struct shmht *map)
+{
+	return (struct shm_header *)map->base;
+}
+
+static inline struct shm_slot *slots_of(const struct shmht *map)
+{
+	return (struct shm_slot *)(map->base + map->geo.slots_off);
+}
+
+static inline struct shm_stripe *stripes_of(const struct shmht *map)
+{
+	return (struct shm_stripe *)(map->base + map->geo.stripes_off);
+}
+
+/* Every operation answers -EDEADLK: what a foreach callback finds. */
+extern const struct shmht_ops shmht_ops_deadlock;
+
+/* ceil(capacity * percent / 100), percent being in 0..100. */
+uint64_t eviction_target(const struct shmht_ctx *ctx, double percent);
+
+/* True when some context may be alive; the slots of dead threads are freed. */
+bool contexts_alive(const struct shmht *map);
+
+/* liveness.c */
+enum shmht_holder_state thread_state(pid_t tid, uint64_t start_time);
+/* 0 when there is no such thread. */
+uint64_t thread_start_time(pid_t tid);
+
+#endif

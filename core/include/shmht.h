@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shmht: one hash table in memfd shared memory, guarded by a lock strategy
+ * that is chosen by name.
+ *
+ * Typical use
+ *
+ *	struct shmht_config cfg = { .capacity = 100000, .key_size = 16,
+ *				    .value_size = 64, .stripes = 1,
+ *				    .strategy = "futex" };
+ *	struct shmht *map;
+ *	struct shmht_ctx *ctx;
+ *
+ *	shmht_create(&cfg, &map, &err);		one process
+ *	shmht_attach(fd, NULL, &map, &err);	every other one, fd = shmht_fd()
+ *	shmht_ctx_open(map, &ctx, &err);	one per thread
+ *	shmht_insert(ctx, key, key_len, value, value_len);
+ *
+ * Conventions
+ * - A call returns 0 or a negative errno. Outputs come last and are untouched
+ *   on failure. struct shmht_error, where taken, may be NULL; it names what
+ *   was found, what was expected and what to do.
+ * - A map belongs to a process and may be used by all of its threads. A
+ *   context belongs to one thread. After fork() the child opens a context of
+ *   its own; the parent's answers -ESTALE there (its memory is wiped by the
+ *   kernel on fork, MADV_WIPEONFORK).
+ * - Any call that takes a lock may return -ETIMEDOUT; shmht_ctx_holder() then
+ *   names the process that held it. A holder that is merely stopped is never
+ *   robbed of its lock.
+ * - -EUCLEAN means that a value in the shared region cannot be right (a
+ *   hostile or broken peer); nothing outside the region was touched.
+ * - Keys are compared bytewise. Keys have 1..key_size bytes, values
+ *   0..value_size.
+ */
+#ifndef SHMHT_H
+#define SHMHT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SHMHT_KEY_MAX 4095u	     /* bytes; 12 bits in a cell's header */
+#define SHMHT_VALUE_MAX 1048575u     /* bytes; 20 bits in a cell's header */
+#define SHMHT_CAPACITY_MAX 4000000000ull /* entries; cells have 32-bit numbers */
+#define SHMHT_STRIPES_MAX 65536u
+#define SHMHT_WORKERS_MAX 4096u
+#define SHMHT_NAME_MAX 32u	     /* bytes of a strategy's name, with the 0 */
+#define SHMHT_STRIPES_AUTO 0u	     /* see shmht_stripes_auto() */
+
+#define SHMHT_MUST_CHECK __attribute__((warn_unused_result))
+
+struct shmht;
+struct shmht_ctx;
+
+struct shmht_error {
+	char text[384];
+};
+
+/* Values are stored in the region's header: never renumber. */
+enum shmht_read { SHMHT_READ_LOCKED = 0, SHMHT_READ_SEQLOCK = 1, SHMHT_READ_RCU = 2 };
+enum shmht_pages { SHMHT_PAGES_4K = 0, SHMHT_PAGES_THP = 1, SHMHT_PAGES_2M = 2 };
+
+/*
+ * A caller's hash. Taken before the lock, and mixed again, so that a poor one
+ * costs speed only through equal 64-bit results. It must be a pure function:
+ * attach proves that a process has the same one by its results on fixed keys.
+ */
+typedef uint64_t (*shmht_hash_fn)(const void *key, size_t key_len, uint64_t seed);
+
+struct shmht_config {
+	uint64_t capacity;	/* entries that always fit, whatever the keys */
+	uint32_t key_size;	/* longest key, bytes, 1..SHMHT_KEY_MAX */
+	uint32_t value_size;	/* longest value, bytes, 0..SHMHT_VALUE_MAX */
+	uint32_t stripes;	/* locks: a power of two, or SHMHT_STRIPES_AUTO */
+	uint32_t max_workers;	/* contexts alive at a time; 0: 256 */
+	const char *strategy;	/* a name from shmht_strategy_at() */
+	enum shmht_read read;
+	enum shmht_pages pages; /* a wish; shmht_info() says what was had */
+	shmht_hash_fn hash;	/* NULL: XXH3 with hash_seed */
+	uint64_t hash_seed;
+};
+
+struct shmht_attach_options {
+	const char *strategy;	/* NULL: whatever the header names */
+	int read;		/* enum shmht_read, or -1: whatever the header says */
+	shmht_hash_fn hash;	/* the hash given at creation, or NULL */
+	uint32_t flags;
+};
+
+#define SHMHT_ATTACH_VERIFY 1u /* run shmht_check() before returning */
+
+/* What a region is. Sizes in bytes. Filled from the process's private copy. */
+struct shmht_info {
+	uint64_t capacity, region_bytes, cells, buckets;
+	uint32_t key_size, value_size, stripes, max_workers, cell_bytes, batch;
+	uint64_t layout_hash;
+	const char *strategy;
+	enum shmht_read read;
+	enum shmht_pages pages_wanted, pages_had;
+	const char *pages_reason; /* why had differs from wanted, or "" */
+	uint64_t huge_bytes;	  /* bytes that the kernel maps by 2 MiB pages */
+};
+
+/*
+ * Memory for a configuration, before anything is created: exactly what
+ * shmht_create() reserves with the pages in cfg->pages.
+ * -EINVAL when a field is out of range (err says which).
+ */
+SHMHT_MUST_CHECK int shmht_region_bytes(const struct shmht_config *cfg, uint64_t *ret_bytes,
+					struct shmht_error *err);
+
+/*
+ * The rule behind stripes = auto: 16 locks per CPU that this process may use,
+ * rounded up to a power of two, but at least 64 entries per stripe.
+ */
+uint32_t shmht_stripes_auto(uint64_t capacity);
+
+/*
+ * Creates a sealed memfd, reserved in full (-ENOMEM here, never SIGBUS
+ * later), and maps it. The file descriptor is close-on-exec.
+ */
+SHMHT_MUST_CHECK int shmht_create(const struct shmht_config *cfg, struct shmht **ret_map,
+				  struct shmht_error *err);
+
+/*
+ * Maps the table behind fd (passed by fork or SCM_RIGHTS); fd itself stays
+ * the caller's. -EPROTO: not such a table, or another version, layout, size
+ * or seals; -EMEDIUMTYPE: another strategy, read mode or hash than asked for;
+ * -EBUSY: being converted by shmht_reopen(); -ESTALE: destroyed; -ENOSYS: the
+ * strategy it names is not in this build.
+ */
+SHMHT_MUST_CHECK int shmht_attach(int fd, const struct shmht_attach_options *opt,
+				  struct shmht **ret_map, struct shmht_error *err);
+
+/*
+ * Changes strategy and read mode of a quiet table (no context alive, else
+ * -EBUSY). Killed in between, it is finished by the next shmht_reopen().
+ */
+SHMHT_MUST_CHECK int shmht_reopen(int fd, const char *strategy, enum shmht_read read,
+				  struct shmht_error *err);
+
+/* Unmaps. The region lives as long as some process maps it or holds its fd. */
+void shmht_detach(struct shmht *map);
+/* Refuses later attaches, then detaches. Attached processes go on unharmed. */
+void shmht_destroy(struct shmht *map);
+
+int shmht_fd(const struct shmht *map);
+void shmht_info(const struct shmht *map, struct shmht_info *ret_info);
+
+/*
+ * Fills this process's page tables for the whole region, so that no operation
+ * takes a page fault under the lock. A fork does not inherit them.
+ */
+SHMHT_MUST_CHECK int shmht_populate(const struct shmht *map);
+
+/* -EUSERS: max_workers contexts are alive, or the strategy allows fewer. */
+SHMHT_MUST_CHECK int shmht_ctx_open(struct shmht *map, struct shmht_ctx **ret_ctx,
+				    struct shmht_error *err);
+void shmht_ctx_close(struct shmht_ctx *ctx);
+
+/* How long an operation waits for a lock. Default 1 s; 0: try once. */
+void shmht_ctx_set_timeout(struct shmht_ctx *ctx, uint64_t timeout_ns);
+
+/* Busy time added inside each operation's critical section, for experiments. */
+void shmht_ctx_set_hold(struct shmht_ctx *ctx, uint64_t hold_ns);
+
+enum shmht_holder_state {
+	SHMHT_HOLDER_UNKNOWN = 0, /* gone again, or not known to the strategy */
+	SHMHT_HOLDER_RUNNING,
+	SHMHT_HOLDER_STOPPED,
+	SHMHT_HOLDER_DEAD,
+};
+
+struct shmht_holder {
+	pid_t pid; /* process; 0 when unknown */
+	pid_t tid;
+	enum shmht_holder_state state;
+};
+
+/* Who held the lock when this context's last call returned -ETIMEDOUT. */
+void shmht_ctx_holder(const struct shmht_ctx *ctx, struct shmht_holder *ret_holder);
+
+#define SHMHT_WAIT_RING 16u /* a power of two, more than the locks of one operation */
+
+/*
+ * Single writer: the context's thread. wait_ticks[] is a ring indexed by
+ * contended: after each operation a reader takes the new ones (ticks of
+ * shmht/clock.h, first failed attempt to acquisition; a time-out counts too).
+ */
+struct shmht_lock_stats {
+	uint64_t acquired;
+	uint64_t contended;
+	uint64_t spins;	 /* pauses while waiting */
+	uint64_t parks;	 /* waits in the kernel */
+	uint64_t wakes;	 /* wake-up calls issued */
+	uint64_t reacquired; /* acquired when this context was the last holder too */
+	uint64_t timeouts;
+	uint64_t wait_ticks[SHMHT_WAIT_RING];
+};
+
+const struct shmht_lock_stats *shmht_ctx_stats(const struct shmht_ctx *ctx);
+
+typedef int (*shmht_foreach_fn)(const void *key, size_t key_len, const void *value,
+				size_t value_len, void *arg);
+typedef void (*shmht_report_fn)(const char *broken_invariant, void *arg);
+
+/* One set per strategy and read mode; every lock is compiled into its own. */
+struct shmht_ops {
+	int (*insert)(struct shmht_ctx *, const void *, size_t, const void *, size_t);
+	int (*update)(struct shmht_ctx *, const void *, size_t, const void *, size_t);
+	int (*upsert)(struct shmht_ctx *, const void *, size_t, const void *, size_t);
+	int (*search)(struct shmht_ctx *, const void *, size_t, void *, size_t, size_t *);
+	int (*remove)(struct shmht_ctx *, const void *, size_t);
+	int (*flush)(struct shmht_ctx *);
+	int (*foreach)(struct shmht_ctx *, shmht_foreach_fn, void *);
+	int (*remove_oldest)(struct shmht_ctx *, double, uint64_t *);
+	/* Stripe k's lock alone, for measuring it: no operation needs these. */
+	int (*lock)(struct shmht_ctx *, uint32_t);
+	void (*unlock)(struct shmht_ctx *, uint32_t);
+};
+
+/* The visible head of a context: one indirect call per operation, no more. */
+struct shmht_ctx_head {
+	const struct shmht_ops *ops; /* NULL in a child of fork: wiped */
+};
+
+#define SHMHT_CALL(ctx, op, ...)                                                                   \
+	(__builtin_expect(!((const struct shmht_ctx_head *)(ctx))->ops, 0)                         \
+		 ? -116 /* -ESTALE */                                                              \
+		 : ((const struct shmht_ctx_head *)(ctx))->ops->op((ctx), ##__VA_ARGS__))
+
+/* Adds. -EEXIST when present; -ENOSPC only at count >= capacity; -E2BIG,
+ * -EINVAL (empty key). */
+static inline int shmht_insert(struct shmht_ctx *ctx, const void *key, size_t key_len,
+			       const void *value, size_t value_len)
+{
+	return SHMHT_CALL(ctx, insert, key, key_len, value, value_len);
+}
+
+/* Replaces the value; the entry keeps its age. -ENOENT; never -ENOSPC. */
+static inline int shmht_update(struct shmht_ctx *ctx, const void *key, size_t key_len,
+			       const void *value, size_t value_len)
+{
+	return SHMHT_CALL(ctx, update, key, key_len, value, value_len);
+}
+
+/* Replaces or adds. */
+static inline int shmht_upsert(struct shmht_ctx *ctx, const void *key, size_t key_len,
+			       const void *value, size_t value_len)
+{
+	return SHMHT_CALL(ctx, upsert, key, key_len, value, value_len);
+}
+
+/* Copies the value out. -ENOENT; -ERANGE when size is too small: *ret_len is
+ * then the size that is needed (the one output set on failure). */
+static inline int shmht_search(struct shmht_ctx *ctx, const void *key, size_t key_len, void *value,
+			       size_t size, size_t *ret_len)
+{
+	return SHMHT_CALL(ctx, search, key, key_len, value, size, ret_len);
+}
+
+static inline int shmht_remove(struct shmht_ctx *ctx, const void *key, size_t key_len)
+{
+	return SHMHT_CALL(ctx, remove, key, key_len);
+}
+
+/* Removes everything, a few buckets per lock hold: each entry goes by itself. */
+static inline int shmht_flush(struct shmht_ctx *ctx)
+{
+	return SHMHT_CALL(ctx, flush);
+}
+
+/* Each stripe is seen as of one moment, under its lock. The callback may not
+ * call into the table with this context (-EDEADLK); a non-zero return ends
+ * the walk and is returned. */
+static inline int shmht_foreach(struct shmht_ctx *ctx, shmht_foreach_fn fn, void *arg)
+{
+	return SHMHT_CALL(ctx, foreach, fn, arg);
+}
+
+/* Removes the min(count, ceil(capacity * percent / 100)) oldest entries;
+ * exact when quiet. -EINVAL for percent outside 0..100. */
+static inline int shmht_remove_oldest(struct shmht_ctx *ctx, double percent, uint64_t *ret_removed)
+{
+	return SHMHT_CALL(ctx, remove_oldest, percent, ret_removed);
+}
+
+/* Sum of the stripes' counts; exact when quiet. Takes no lock. */
+int shmht_count(struct shmht_ctx *ctx, uint64_t *ret_count);
+
+/*
+ * Walks everything without a lock and returns the number of broken
+ * invariants, each named through report (may be NULL), or a negative errno.
+ * Meaningful on a quiet table; harmless on any, a hostile one included.
+ */
+int shmht_check(struct shmht_ctx *ctx, shmht_report_fn report, void *arg);
+
+/* ---- strategies ------------------------------------------------------- */
+
+#define SHMHT_CAP_ONE_WORKER 1u	   /* refuses a second context */
+#define SHMHT_CAP_SPINS 2u	   /* burns CPU while waiting */
+#define SHMHT_CAP_PARKS 4u	   /* sleeps in the kernel while waiting */
+#define SHMHT_CAP_FAIR 8u	   /* first come, first served */
+#define SHMHT_CAP_SHARED_READERS 16u
+#define SHMHT_CAP_RECOVERS 32u	   /* a dead holder's lock is taken over */
+#define SHMHT_CAP_TEST_ONLY 64u	   /* deliberately broken; test builds only */
+
+#define SHMHT_STRATEGY_ABI 1u
+
+struct shmht_strategy {
+	uint32_t abi_version; /* SHMHT_STRATEGY_ABI */
+	uint32_t size;	      /* sizeof(struct shmht_strategy) */
+	const char *name;
+	const char *summary;	 /* one line: what it is */
+	const char *paper;	 /* paper or manual that it follows */
+	const char *fairness;	 /* in words */
+	const char *dead_holder; /* what happens when the holder dies */
+	uint32_t caps;
+	uint32_t lock_bytes;
+	uint64_t lock_hash; /* of the lock's layout; kept in the header */
+	uint64_t layout_hash; /* of the region's, as compiled into the strategy */
+	int (*lock_init)(void *lock_slot);
+	struct shmht_ops ops;
+};
+
+const struct shmht_strategy *shmht_strategy_find(const char *name); /* NULL: none */
+const struct shmht_strategy *shmht_strategy_at(unsigned int idx);   /* NULL: past the end */
+uint64_t shmht_layout_hash(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The region: a memfd that is created, reserved, sealed, mapped and given up.
+ * What a peer may have written is compared with what this build derives from
+ * the configuration; nothing else is taken from the header.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "context.h"
+#include "hash.h"
+#include "pages.h"
+
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+static uint64_t pid_namespace(void)
+{
+	struct stat st_ns;
+
+	return stat("/proc/self/ns/pid", &st_ns) == 0 ? (uint64_t)st_ns.st_ino : 0;
+}
+
+static void header_set_strategy(struct shm_header *header, const struct shmht_strategy *strategy,
+				enum shmht_read read)
+{
+	char name[SHMHT_NAME_MAX] = "";
+	uint64_t words[SHMHT_NAME_MAX / 8];
+
+	snprintf(name, sizeof(name), "%s", strategy->name);
+	memcpy(words, name, sizeof(name));
+	for (size_t i = 0; i < SHMHT_NAME_MAX / 8; i++)
+		st(&header->strategy[i], words[i]);
+	st(&header->lock_hash, strategy->lock_hash);
+	st(&header->read_mode, (uint64_t)read);
+}
+
+static void header_get_strategy(struct shm_header *header, char name[SHMHT_NAME_MAX])
+{
+	uint64_t words[SHMHT_NAME_MAX / 8];
+
+	for (size_t i = 0; i < SHMHT_NAME_MAX / 8; i++)
+		words[i] = ld(&header->strategy[i]);
+	memcpy(name, words, SHMHT_NAME_MAX);
+	name[SHMHT_NAME_MAX - 1] = 0;
+}
+
+static int init_locks(const struct shmht *map, const struct shmht_strategy *strategy,
+		      struct shmht_error *err)
+{
+	for (uint64_t k = 0; k <= map->geo.stripes; k++) {
+		void *slot = stripes_of(map)[k].lock;
+		int r;
+
+		memset(slot, 0, LOCK_SLOT_BYTES);
+		r = strategy->lock_init(slot);
+		if (r) {
+			error_set(err, "strategy %s cannot make a lock: %s", strategy->name,
+				  strerror(-r));
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int find_strategy(const char *name, enum shmht_read read,
+			 const struct shmht_strategy **ret_strategy, struct shmht_error *err)
+{
+	const struct shmht_strategy *strategy = name ? shmht_strategy_find(name) : NULL;
+
+	if (!strategy) {
+		error_set(err, "strategy '%.31s' is not in this build; see `shmbench list strategies`",
+			  name ? name : "(none given)");
+		return -ENOSYS;
+	}
+	if (strategy->abi_version != SHMHT_STRATEGY_ABI || strategy->size != sizeof(*strategy) ||
+	    strategy->layout_hash != LAYOUT_HASH) {
+		error_set(err,
+			  "strategy %s was built for ABI %u, layout %016llx; this is ABI %u, layout "
+			  "%016llx: rebuild it",
+			  name, strategy->abi_version, (unsigned long long)strategy->layout_hash,
+			  SHMHT_STRATEGY_ABI, (unsigned long long)LAYOUT_HASH);
+		return -ENOSYS;
+	}
+	if (read != SHMHT_READ_LOCKED) {
+		error_set(err, "read mode %d: only 0 (locked) is in this build", (int)read);
+		return -ENOSYS;
+	}
+	*ret_strategy = strategy;
+	return 0;
+}
+
+static void init_header(struct shmht *map, const struct shmht_config *cfg)
+{
+	const struct geometry *geo = &map->geo;
+	struct shm_header *header = header_of(map);
+	struct shm_stripe *pool = stripes_of(map) + geo->stripes;
+
+	header->version = LAYOUT_VERSION;
+	header->header_bytes = HEADER_BYTES;
+	header->layout_hash = LAYOUT_HASH;
+	header->total_bytes = geo->total_bytes;
+	header->capacity = geo->capacity;
+	header->key_size = geo->key_size;
+	header->value_size = geo->value_size;
+	header->stripes = geo->stripes;
+	header->max_workers = geo->max_workers;
+	header->pages = geo->pages;
+	header->hash_seed = cfg->hash_seed;
+	header->hash_proof = hash_proof(cfg->hash, geo->key_size, cfg->hash_seed);
+	header->pid_namespace = pid_namespace();
+	header->nr_buckets = geo->nr_buckets;
+	header->nr_cells = geo->nr_cells;
+	header->slots_off = geo->slots_off;
+	header->stripes_off = geo->stripes_off;
+	header->buckets_off = geo->buckets_off;
+	header->cells_off = geo->cells_off;
+	header_set_strategy(header, map->strategy, cfg->read);
+	/* Cells are handed out from here; linking them all now would make
+	 * creation cost what the capacity is. */
+	st(&pool->spare_mag, 1);
+	header->magic = LAYOUT_MAGIC;
+	st_release(&header->state, REGION_READY);
+}
+
+int shmht_create(const struct shmht_config *cfg, struct shmht **ret_map, struct shmht_error *err)
+{
+	struct shmht *map = calloc(1, sizeof(*map));
+	int r;
+
+	if (!map)
+		return -ENOMEM;
+	map->fd = -1;
+	map->read = cfg->read;
+	map->hash = cfg->hash;
+	map->hash_seed = cfg->hash_seed;
+	r = geometry_compute(cfg, &map->geo, err);
+	if (r)
+		goto out_free;
+	r = find_strategy(cfg->strategy, cfg->read, &map->strategy, err);
+	if (r)
+		goto out_free;
+	r = pages_create(map, err);
+	if (r)
+		goto out_free;
+	init_header(map, cfg);
+	r = init_locks(map, map->strategy, err);
+	if (r)
+		goto out_unmap;
+	if (fcntl(map->fd, F_ADD_SEALS, SEALS)) {
+		r = -errno;
+		error_set(err, "the memfd cannot be sealed: %s", strerror(-r));
+		goto out_unmap;
+	}
+	*ret_map = map;
+	return 0;
+
+out_unmap:
+	munmap(map->base, map->geo.total_bytes);
+	close(map->fd);
+out_free:
+	free(map);
+	return r;
+}
+
+/* ---- attach ------------------------------------------------------------ */
+
+static int check_descriptor(int fd, uint64_t *ret_size, struct shmht_error *err)
+{
+	struct stat st_fd;
+	int seals;
+
+	if (fstat(fd, &st_fd)) {
+		int r = -errno;
+
+		error_set(err, "descriptor %d: %s", fd, strerror(-r));
+		return r;
+	}
+	if (!S_ISREG(st_fd.st_mode)) {
+		error_set(err, "descriptor %d has file type 0%o; expected a memfd", fd,
+			  st_fd.st_mode & S_IFMT);
+		return -EPROTO;
+	}
+	/* Before anything is mapped: what cannot shrink cannot raise SIGBUS. */
+	seals = fcntl(fd, F_GET_SEALS);
+	if (seals < 0 || (seals & SEALS) != SEALS) {
+		error_set(err, "descriptor %d has seals 0x%x; expected at least 0x%x (shrink, grow, seal)",
+			  fd, seals < 0 ? 0u : (unsigned int)seals, (unsigned int)SEALS);
+		return -EPROTO;
+	}
+	if (st_fd.st_size < HEADER_BYTES) {
+		error_set(err, "the region has %lld bytes; a header alone has %d",
+			  (long long)st_fd.st_size, HEADER_BYTES);
+		return -EPROTO;
+	}
+	*ret_size = (uint64_t)st_fd.st_size;
+	return 0;
+}
+
+#define REFUSE_UNLESS(field, want, format)                                                         \
+	do {                                                                                       \
+		if (header->field != (want)) {                                                     \
+			error_set(err, "header: " #field " is " format "; expected " format,       \
+				  header->field, (want));                                          \
+			return -EPROTO;                                                            \
+		}                                                                                  \
+	} while (0)
+
+/* header is a private copy: read once, so it cannot change under the checks. */
+static int check_header(const struct shm_header *header, uint64_t size, struct geometry *ret_geo,
+			struct shmht_error *err)
+{
+	struct shmht_config cfg;
+	struct geometry geo;
+	int r;
+
+	REFUSE_UNLESS(magic, (uint64_t)LAYOUT_MAGIC, "0x%016lx");
+	REFUSE_UNLESS(version, LAYOUT_VERSION, "%u");
+	REFUSE_UNLESS(header_bytes, (uint32_t)HEADER_BYTES, "%u");
+	REFUSE_UNLESS(layout_hash, (uint64_t)LAYOUT_HASH, "0x%016lx");
+	REFUSE_UNLESS(total_bytes, size, "%lu");
+	if (header->stripes == 0 || header->max_workers == 0) {
+		error_set(err, "header: stripes is %u, max_workers is %u; expected at least 1",
+			  header->stripes, header->max_workers);
+		return -EPROTO;
+	}
+	cfg = (struct shmht_config){
+		.capacity = header->capacity,
+		.key_size = header->key_size,
+		.value_size = header->value_size,
+		.stripes = header->stripes,
+		.max_workers = header->max_workers,
+		.pages = (enum shmht_pages)header->pages,
+	};
+	r = geometry_compute(&cfg, &geo, err);
+	if (r)
+		return -EPROTO;
+	REFUSE_UNLESS(total_bytes, geo.total_bytes, "%lu");
+	REFUSE_UNLESS(nr_buckets, geo.nr_buckets, "%lu");
+	REFUSE_UNLESS(nr_cells, geo.nr_cells, "%lu");
+	REFUSE_UNLESS(slots_off, geo.slots_off, "%lu");
+	REFUSE_UNLESS(stripes_off, geo.stripes_off, "%lu");
+	REFUSE_UNLESS(buckets_off, geo.buckets_off, "%lu");
+	REFUSE_UNLESS(cells_off, geo.cells_off, "%lu");
+	REFUSE_UNLESS(pid_namespace, pid_namespace(), "%lu");
+	*ret_geo = geo;
+	return 0;
+}
+
+static int check_state(struct shm_header *header, bool converting_too, struct shmht_error *err)
+{
+	uint64_t state = ld(&header->state);
+
+	switch (state) {
+	case REGION_READY:
+		return 0;
+	case REGION_CONVERTING:
+		if (converting_too)
+			return 0;
+		error_set(err, "the table is being converted to another strategy; try again, or "
+			       "reopen it if its converter died");
+		return -EBUSY;
+	case REGION_DESTROYED:
+		error_set(err, "the table was destroyed; create a new one");
+		return -ESTALE;
+	default:
+		error_set(err, "header: state is %llu; expected 1 (ready)",
+			  (unsigned long long)state);
+		return -EPROTO;
+	}
+}
+
+/* What the caller asked for against what the header says. */
+static int check_wishes(struct shm_header *header, const struct shmht_attach_options *opt,
+			const char *name, struct shmht_error *err)
+{
+	if (opt->strategy && strcmp(opt->strategy, name)) {
+		error_set(err, "header: strategy is '%s'; asked for '%s'", name, opt->strategy);
+		return -EMEDIUMTYPE;
+	}
+	if (opt->read >= 0 && (uint64_t)opt->read != ld(&header->read_mode)) {
+		error_set(err, "header: read mode is %llu; asked for %d",
+			  (unsigned long long)ld(&header->read_mode), opt->read);
+		return -EMEDIUMTYPE;
+	}
+	return 0;
+}
+
+/* What this process would do against what the creator did. */
+static int check_agreement(struct shm_header *header, const struct shmht *map,
+			   struct shmht_error *err)
+{
+	uint64_t proof = hash_proof(map->hash, map->geo.key_size, header->hash_seed);
+
+	if (proof != header->hash_proof) {
+		error_set(err,
+			  "the hash function gives proof 0x%016llx; the creator's gave 0x%016llx: "
+			  "pass the function that the table was created with",
+			  (unsigned long long)proof, (unsigned long long)header->hash_proof);
+		return -EMEDIUMTYPE;
+	}
+	if (ld(&header->lock_hash) != map->strategy->lock_hash) {
+		error_set(err, "header: lock layout of %s is 0x%016llx; this build has 0x%016llx",
+			  map->strategy->name, (unsigned long long)ld(&header->lock_hash),
+			  (unsigned long long)map->strategy->lock_hash);
+		return -EMEDIUMTYPE;
+	}
+	return 0;
+}
+
+static int verify_table(struct shmht *map, struct shmht_error *err)
+{
+	struct shmht_ctx *ctx;
+	int broken, r = shmht_ctx_open(map, &ctx, err);
+
+	if (r)
+		return r;
+	broken = shmht_check(ctx, NULL, NULL);
+	shmht_ctx_close(ctx);
+	if (broken) {
+		error_set(err, "check found %d broken invariants", broken);
+		return -EUCLEAN;
+	}
+	return 0;
+}
+
+/* Maps and checks all but the strategy, which reopen is free to find gone. */
+static int attach_map(int fd, struct shmht *map, struct shm_header *copy, bool converting_too,
+		      struct shmht_error *err)
+{
+	uint64_t size = 0;
+	ssize_t n;
+	int r = check_descriptor(fd, &size, err);
+
+	if (r)
+		return r;
+	n = pread(fd, copy, sizeof(*copy), 0);
+	if (n != (ssize_t)sizeof(*copy)) {
+		r = n < 0 ? -errno : -EPROTO;
+		error_set(err, "the header cannot be read: %s",
+			  n < 0 ? strerror(errno) : "too short");
+		return r;
+	}
+	r = check_header(copy, size, &map->geo, err);
+	if (r)
+		return r;
+	r = check_state(copy, converting_too, err);
+	if (r)
+		return r;
+	map->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (map->fd < 0) {
+		r = -errno;
+		error_set(err, "descriptor %d cannot be duplicated: %s", fd, strerror(-r));
+		return r;
+	}
+	map->hash_seed = copy->hash_seed;
+	r = pages_map(map, err);
+	if (r) {
+		close(map->fd);
+		return r;
+	}
+	/* A peer may have written between the read and the mapping. */
+	if (memcmp(map->base, copy, offsetof(struct shm_header, state))) {
+		error_set(err, "the header changed while it was being attached");
+		munmap(map->base, map->geo.total_bytes);
+		close(map->fd);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+int shmht_attach(int fd, const struct shmht_attach_options *opt, struct shmht **ret_map,
+		 struct shmht_error *err)
+{
+	static const struct shmht_attach_options any = { .read = -1 };
+	struct shmht *map = calloc(1, sizeof(*map));
+	char name[SHMHT_NAME_MAX];
+	struct shm_header copy;
+	int r;
+
+	if (!map)
+		return -ENOMEM;
+	if (!opt)
+		opt = &any;
+	map->hash = opt->hash;
+	r = attach_map(fd, map, &copy, false, err);
+	if (r)
+		goto out_free;
+	header_get_strategy(&copy, name);
+	map->read = (enum shmht_read)ld(&copy.read_mode);
+	map->generation = ld(&copy.generation);
+	r = check_wishes(&copy, opt, name, err);
+	if (r)
+		goto out_detach;
+	r = find_strategy(name, map->read, &map->strategy, err);
+	if (r)
+		goto out_detach;
+	r = check_agreement(&copy, map, err);
+	if (!r && opt->flags & SHMHT_ATTACH_VERIFY)
+		r = verify_table(map, err);
+	if (r)
+		goto out_detach;
+	*ret_map = map;
+	return 0;
+
+out_detach:
+	munmap(map->base, map->geo.total_bytes);
+	close(map->fd);
+out_free:
+	free(map);
+	return r;
+}
+
+/* ---- reopen ------------------------------------------------------------ */
+
+static int convert(struct shmht *map, const struct shmht_strategy *strategy, enum shmht_read read,
+		   struct shmht_error *err)
+{
+	struct shm_header *header = header_of(map);
+	uint64_t self = (uint64_t)gettid(), other = atomic_load(&header->converter);
+	int r;
+
+	/* A converter that lives is not disturbed; one that died is succeeded. */
+	if (other && thread_state((pid_t)other, ld_acquire(&header->converter_start)) !=
+			     SHMHT_HOLDER_DEAD) {
+		error_set(err, "thread %llu is converting the table", (unsigned long long)other);
+		return -EBUSY;
+	}
+	if (!atomic_compare_exchange_strong(&header->converter, &other, self)) {
+		error_set(err, "another process is converting the table");
+		return -EBUSY;
+	}
+	/* Pairs with the acquire above, in the next converter. */
+	st_release(&header->converter_start, thread_start_time((pid_t)self));
+	/* Sequentially consistent: pairs with slot_claim() in context.c. */
+	atomic_store(&header->state, REGION_CONVERTING);
+	if (contexts_alive(map)) {
+		atomic_store(&header->state, REGION_READY);
+		st_release(&header->converter, 0);
+		error_set(err, "a context of this table is alive; close it before reopening");
+		return -EBUSY;
+	}
+	/* From here on a death leaves CONVERTING, and all of this is done again. */
+	atomic_fetch_add(&header->generation, 1);
+	r = init_locks(map, strategy, err);
+	if (r)
+		return r;
+	header_set_strategy(header, strategy, read);
+	atomic_store(&header->state, REGION_READY);
+	st_release(&header->converter, 0);
+	return 0;
+}
+
+int shmht_reopen(int fd, const char *name, enum shmht_read read, struct shmht_error *err)
+{
+	const struct shmht_strategy *strategy;
+	struct shmht map = { .fd = -1 };
+	struct shm_header copy;
+	int r = find_strategy(name, read, &strategy, err);
+
+	if (r)
+		return r;
+	r = attach_map(fd, &map, &copy, true, err);
+	if (r)
+		return r;
+	r = convert(&map, strategy, read, err);
+	munmap(map.base, map.geo.total_bytes);
+	close(map.fd);
+	return r;
+}
+
+/* ---- the rest ---------------------------------------------------------- */
+
+void shmht_detach(struct shmht *map)
+{
+	if (!map)
+		return;
+	munmap(map->base, map->geo.total_bytes);
+	close(map->fd);
+	free(map);
+}
+
+void shmht_destroy(struct shmht *map)
+{
+	if (!map)
+		return;
+	atomic_store(&header_of(map)->state, REGION_DESTROYED);
+	shmht_detach(map);
+}
+
+int shmht_fd(const struct shmht *map)
+{
+	return map->fd;
+}
+
+void shmht_info(const struct shmht *map, struct shmht_info *ret_info)
+{
+	*ret_info = (struct shmht_info){
+		.capacity = map->geo.capacity,
+		.region_bytes = map->geo.total_bytes,
+		.cells = map->geo.nr_cells,
+		.buckets = map->geo.nr_buckets,
+		.key_size = map->geo.key_size,
+		.value_size = map->geo.value_size,
+		.stripes = map->geo.stripes,
+		.max_workers = map->geo.max_workers,
+		.cell_bytes = map->geo.cell_bytes,
+		.batch = map->geo.batch,
+		.layout_hash = LAYOUT_HASH,
+		.strategy = map->strategy->name,
+		.read = map->read,
+		.pages_wanted = map->geo.pages,
+		.pages_had = map->pages_had,
+		.pages_reason = map->pages_reason,
+		.huge_bytes = map->huge_bytes,
+	};
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The part of the table that knows no lock: finding a bucket, matching tags,
+ * comparing and copying cells. All of it is inlined into every operation.
+ *
+ * Nothing here trusts the region: a cell number is compared with the number
+ * of cells before it is used, a length with its limit, and a chain is followed
+ * for at most as many steps as there are cells.
+ */
+#ifndef SHMHT_TABLE_H
+#define SHMHT_TABLE_H
+
+#include <errno.h>
+#include <string.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include "context.h"
+#include "hash.h"
+
+/* The compiler folds the template's constants only through inlining. */
+#define INLINE static inline __attribute__((always_inline, unused))
+
+#define SLOT_OVERFLOW BUCKET_SLOTS
+
+/* Where an entry was found: the link word that names its cell, and the lane. */
+struct place {
+	shm_word *link;
+	unsigned int shift; /* of the cell number in *link */
+	unsigned int slot;  /* tag lane, or SLOT_OVERFLOW */
+	uint32_t cell;
+};
+
+INLINE uint64_t bucket_index(const struct shmht_ctx *ctx, uint64_t h)
+{
+	return (uint64_t)((unsigned __int128)h * ctx->nr_buckets >> 64);
+}
+
+/* nr_buckets is a multiple of the stripes, so a bucket has one stripe: the
+ * hash's top bits. Shifted in two steps, for a shift by 64 is undefined. */
+INLINE struct shm_stripe *stripe_of_hash(const struct shmht_ctx *ctx, uint64_t h)
+{
+	return ctx->stripes + (h >> 1 >> (63 - ctx->stripe_bits));
+}
+
+INLINE struct shm_stripe *pool_of(const struct shmht_ctx *ctx)
+{
+	return ctx->stripes + (1u << ctx->stripe_bits);
+}
+
+INLINE uint16_t tag_of_hash(uint64_t h)
+{
+	uint16_t tag = (uint16_t)h;
+
+	return tag ? tag : 1; /* 0 marks an empty lane */
+}
+
+/* Bit i: lane i equals tag. Two 8-byte loads feed the compare: a 16-byte
+ * vector load would race with the writers' 8-byte stores. */
+INLINE unsigned int tags_match(uint64_t lo, uint64_t hi, uint16_t tag)
+{
+#if defined(__SSE2__)
+	__m128i lanes = _mm_set_epi64x((long long)hi, (long long)lo);
+	__m128i equal = _mm_cmpeq_epi16(lanes, _mm_set1_epi16((short)tag));
+
+	return (unsigned int)_mm_movemask_epi8(_mm_packs_epi16(equal, equal)) & 0xffu;
+#else
+	const uint64_t ones = 0x0001000100010001ull, low = 0x7fff7fff7fff7fffull;
+	uint64_t x = lo ^ tag * ones, y = hi ^ tag * ones;
+
+	/* The high bit of each lane that is zero, exactly; gathered by a multiply. */
+	x = ~(((x & low) + low) | x | low);
+	y = ~(((y & low) + low) | y | low);
+	return (unsigned int)((x >> 15) * 0x0001000200040008ull >> 48 & 0xfu) |
+	       (unsigned int)((y >> 15) * 0x0001000200040008ull >> 48 & 0xfu) << 4;
+#endif
+}
+
+INLINE struct shm_cell *cell_at(const struct shmht_ctx *ctx, uint32_t cell)
+{
+	return (struct shm_cell *)(ctx->cells + (size_t)cell * ctx->cell_bytes);
+}
+
+/* Cell 0 is "none", so it is out of range too. */
+INLINE bool cell_valid(const struct shmht_ctx *ctx, uint32_t cell)
+{
+	return likely((uint64_t)cell - 1 < ctx->nr_cells - 1);
+}
+
+INLINE uint32_t meta_next(uint64_t meta)
+{
+	return (uint32_t)meta;
+}
+
+INLINE uint32_t meta_key_len(uint64_t meta)
+{
+	return (uint32_t)(meta >> 32) & 0xfffu;
+}
+
+INLINE uint32_t meta_value_len(uint64_t meta)
+{
+	return (uint32_t)(meta >> 44);
+}
+
+INLINE uint64_t meta_make(uint32_t next, size_t key_len, size_t value_len)
+{
+	return next | (uint64_t)key_len << 32 | (uint64_t)value_len << 44;
+}
+
+INLINE uint64_t link_set(uint64_t word, unsigned int shift, uint32_t cell)
+{
+	return (word & ~(0xffffffffull << shift)) | (uint64_t)cell << shift;
+}
+
+INLINE uint64_t load8(const unsigned char *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, 8);
+	return v;
+}
+
+/* The first n (1..7) bytes, zero-padded, without reading past them. */
+INLINE uint64_t load_tail(const unsigned char *p, size_t n)
+{
+	uint32_t a, b;
+
+	if (n >= 4) {
+		memcpy(&a, p, 4);
+		memcpy(&b, p + n - 4, 4);
+		return a | (uint64_t)b << 8 * (n - 4);
+	}
+	return p[0] | (uint64_t)p[n / 2] << 8 * (n / 2) | (uint64_t)p[n - 1] << 8 * (n - 1);
+}
+
+INLINE bool words_equal(shm_word *words, const unsigned char *bytes, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len / 8; i++)
+		if (ld(&words[i]) != load8(bytes + 8 * i))
+			return false;
+	return !(len & 7) || ld(&words[i]) == load_tail(bytes + 8 * i, len & 7);
+}
+
+INLINE void words_write(shm_word *words, const unsigned char *bytes, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len / 8; i++)
+		st(&words[i], load8(bytes + 8 * i));
+	if (len & 7)
+		st(&words[i], load_tail(bytes + 8 * i, len & 7));
+}
+
+INLINE void words_read(shm_word *words, unsigned char *bytes, size_t len)
+{
+	uint64_t v;
+	size_t i;
+
+	for (i = 0; i < len / 8; i++) {
+		v = ld(&words[i]);
+		memcpy(bytes + 8 * i, &v, 8);
+	}
+	if (len & 7) {
+		v = ld(&words[i]);
+		for (size_t k = 0; k < (len & 7); k++)
+			bytes[8 * i + k] = (unsigned char)(v >> 8 * k);
+	}
+}
+
+INLINE uint32_t bucket_cell(struct shm_bucket *b, unsigned int slot)
+{
+	return (uint32_t)(ld(&b->cells[slot / 2]) >> 32 * (slot % 2));
+}
+
+/* words_read() where the lock keeps every writer away: 16 bytes at a time, and
+ * the usual lengths without a loop. */
+INLINE void words_copy_locked(const shm_word *words, unsigned char *bytes, size_t len)
+{
+	const unsigned char *from = (const unsigned char *)(uintptr_t)words;
+	const unsigned char *end = from + len;
+
+	if (likely(len >= 64)) {
+		do {
+			memcpy(bytes, from, 64);
+			from += 64;
+			bytes += 64;
+		} while (end - from >= 64);
+	}
+	for (; end - from >= 8; from += 8, bytes += 8)
+		memcpy(bytes, from, 8);
+	for (; from < end; from++, bytes++)
+		*bytes = *from;
+}
+
+/* Bounded by the number of cells: a loop in the chain ends as -EUCLEAN. */
+static __attribute__((noinline, unused)) int find_overflow(struct shmht_ctx *ctx,
+							    struct shm_bucket *b,
+							    const unsigned char *key, size_t key_len,
+							    struct place *place)
+{
+	shm_word *link = &b->head;
+	unsigned int shift = 32;
+
+	for (uint64_t steps = 0; steps < ctx->nr_cells; steps++) {
+		uint32_t cell = (uint32_t)(ld(link) >> shift);
+		struct shm_cell *c;
+
+		if (!cell)
+			return -ENOENT;
+		if (!cell_valid(ctx, cell))
+			return -EUCLEAN;
+		c = cell_at(ctx, cell);
+		if (meta_key_len(ld(&c->meta)) == key_len && words_equal(c->words, key, key_len)) {
+			*place = (struct place){ link, shift, SLOT_OVERFLOW, cell };
+			return 0;
+		}
+		link = &c->meta;
+		shift = 0;
+	}
+	return -EUCLEAN;
+}
+
+/* Among the bucket's lanes. 0, -ENOENT or -EUCLEAN. */
+INLINE int find_lane(struct shmht_ctx *ctx, struct shm_bucket *b, uint64_t h,
+		     const unsigned char *key, size_t key_len, unsigned int *ret_slot,
+		     uint32_t *ret_cell)
+{
+	unsigned int match;
+
+	/* Acquire pairs with the release of the tag word in add_entry(): a lane
+	 * that is seen has its cell number and its cell. */
+	match = tags_match(ld_acquire(&b->tags[0]), ld_acquire(&b->tags[1]), tag_of_hash(h));
+	for (; match; match &= match - 1) {
+		unsigned int slot = (unsigned int)__builtin_ctz(match);
+		uint32_t cell = bucket_cell(b, slot);
+		struct shm_cell *c;
+
+		if (!cell_valid(ctx, cell))
+			return -EUCLEAN;
+		c = cell_at(ctx, cell);
+		if (likely(meta_key_len(ld(&c->meta)) == key_len &&
+			   words_equal(c->words, key, key_len))) {
+			*ret_slot = slot;
+			*ret_cell = cell;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+/* Where an entry is, for those who will change it. 0, -ENOENT or -EUCLEAN. */
+INLINE int find(struct shmht_ctx *ctx, struct shm_bucket *b, uint64_t h, const unsigned char *key,
+		size_t key_len, struct place *place)
+{
+	unsigned int slot;
+	uint32_t cell;
+	int r = find_lane(ctx, b, h, key, key_len, &slot, &cell);
+
+	if (!r)
+		*place = (struct place){ &b->cells[slot / 2], 32 * (slot % 2), slot, cell };
+	else if (unlikely(ld_acquire(&b->head) >> 32) && r == -ENOENT)
+		r = find_overflow(ctx, b, key, key_len, place);
+	return r;
+}
+
+/* Its cell alone: a search keeps less in registers. */
+INLINE int find_cell(struct shmht_ctx *ctx, struct shm_bucket *b, uint64_t h,
+		     const unsigned char *key, size_t key_len, uint32_t *ret_cell)
+{
+	struct place place;
+	unsigned int slot;
+	int r = find_lane(ctx, b, h, key, key_len, &slot, ret_cell);
+
+	if (unlikely(r == -ENOENT) && unlikely(ld_acquire(&b->head) >> 32)) {
+		r = find_overflow(ctx, b, key, key_len, &place);
+		if (!r)
+			*ret_cell = place.cell;
+	}
+	return r;
+}
+
+INLINE int check_key(const struct shmht_ctx *ctx, size_t key_len)
+{
+	if (unlikely(key_len - 1 >= ctx->key_size))
+		return key_len ? -E2BIG : -EINVAL;
+	return 0;
+}
+
+#endif

@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table's operations, written once and compiled into every strategy.
+ *
+ * A strategy file defines, before including this:
+ *
+ *	struct lock { ...; shm_half holder; };	at most LOCK_SLOT_BYTES
+ *	static int  lock_init(struct lock *l);	0 or a negative errno
+ *	INLINE bool lock_try(struct lock *l, struct shmht_ctx *ctx);
+ *	static int  lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks);
+ *	INLINE void lock_release(struct lock *l, struct shmht_ctx *ctx);
+ *	#define LOCK_NAME, LOCK_SUMMARY, LOCK_PAPER, LOCK_FAIRNESS, LOCK_DEAD_HOLDER, LOCK_CAPS
+ *	#define LOCK_SYMBOL shmht_strategy_<name>
+ *
+ * lock_wait is called after lock_try failed and returns 0 or -ETIMEDOUT, at
+ * the latest ctx->timeout_ticks after start_ticks. It counts its spins, parks
+ * and wakes in ctx->stats; everything else is counted here. `holder` is
+ * written here too: the slot_id of who acquired last, not cleared on release.
+ * Optional: lock_owner_tid(l), with LOCK_HAS_OWNER_TID, where the lock word
+ * itself tells.
+ *
+ * Order of every mutation: prepare a private cell, commit by one release
+ * store, then bookkeeping that can be rebuilt from what is visible. A new cell
+ * stays first in its free list until after the commit.
+ */
+#include "table.h"
+#include "waiting.h"
+
+#ifndef LOCK_SYMBOL
+#error "table_body.inc.h: define LOCK_SYMBOL and the lock first, see the comment at the top"
+#endif
+
+_Static_assert(sizeof(struct lock) <= LOCK_SLOT_BYTES, "the lock must fit its slot");
+_Static_assert(_Alignof(struct lock) <= LOCK_SLOT_BYTES, "the slot's alignment");
+
+INLINE struct lock *lock_of(struct shm_stripe *stripe)
+{
+	return (struct lock *)stripe->lock;
+}
+
+static __attribute__((noinline, cold)) void note_holder(struct lock *l, struct shmht_ctx *ctx)
+{
+	ctx->stats.timeouts++;
+	ctx->holder_slot_id = ld(&l->holder);
+#ifdef LOCK_HAS_OWNER_TID
+	ctx->holder_tid = lock_owner_tid(l);
+#else
+	ctx->holder_tid = 0;
+#endif
+}
+
+/* Contended: waiting anyway, so every one is timed. */
+static __attribute__((noinline)) int enter_contended(struct lock *l, struct shmht_ctx *ctx)
+{
+	uint64_t start = shmht_ticks();
+	int r = ctx->timeout_ticks ? lock_wait(l, ctx, start) : -ETIMEDOUT;
+
+	ctx->stats.wait_ticks[ctx->stats.contended++ % SHMHT_WAIT_RING] = shmht_ticks() - start;
+	if (unlikely(r))
+		note_holder(l, ctx);
+	return r;
+}
+
+/*
+ * ThreadSanitizer accepts any order of atomics, and everything shared is
+ * atomic: without a plain word in each critical section it could not see a
+ * lock that fails to exclude or to order.
+ */
+INLINE void tsan_witness(struct shm_stripe *stripe)
+{
+#if defined(__SANITIZE_THREAD__)
+	++*(uint64_t *)(void *)&stripe->spare[0];
+#else
+	(void)stripe;
+#endif
+}
+
+INLINE int enter(struct shmht_ctx *ctx, struct shm_stripe *stripe)
+{
+	struct lock *l = lock_of(stripe);
+
+	if (unlikely(!lock_try(l, ctx))) {
+		int r = enter_contended(l, ctx);
+
+		if (unlikely(r))
+			return r;
+	}
+	ctx->stats.acquired++;
+	if (ld(&l->holder) == ctx->slot_id)
+		ctx->stats.reacquired++;
+	else
+		st(&l->holder, ctx->slot_id);
+	tsan_witness(stripe);
+	return 0;
+}
+
+static __attribute__((noinline, cold)) void hold_busy(const struct shmht_ctx *ctx)
+{
+	uint64_t start = shmht_ticks();
+
+	while (shmht_ticks() - start < ctx->hold_ticks)
+		cpu_pause();
+}
+
+/* With the time that shmht_ctx_set_hold() asks for spent inside the section. */
+INLINE void leave(struct shmht_ctx *ctx, struct shm_stripe *stripe)
+{
+	if (unlikely(ctx->hold_ticks))
+		hold_busy(ctx);
+	lock_release(lock_of(stripe), ctx);
+}
+
+/* ---- free cells: Bonwick's magazines (Vmem, USENIX 2001), one loaded and one
+ * spare per stripe, whole batches to and from the pool: O(1), no scan ------- */
+
+INLINE uint64_t chain_make(uint32_t first, uint64_t len)
+{
+	return first | len << 32;
+}
+
+INLINE uint32_t chain_first(uint64_t chain)
+{
+	return (uint32_t)chain;
+}
+
+INLINE uint64_t chain_len(uint64_t chain)
+{
+	return chain >> 32;
+}
+
+/* Links cells never used before into a chain. The pool's lock is held. */
+static uint64_t chain_fresh(struct shmht_ctx *ctx, struct shm_stripe *pool)
+{
+	uint64_t first = ld(&pool->spare_mag), n = ctx->batch;
+
+	if (first == 0 || first >= ctx->nr_cells)
+		return 0;
+	if (n > ctx->nr_cells - first)
+		n = ctx->nr_cells - first;
+	for (uint64_t i = 0; i < n; i++) {
+		uint32_t next = i + 1 < n ? (uint32_t)(first + i + 1) : 0;
+
+		st(&cell_at(ctx, (uint32_t)(first + i))->meta, meta_make(next, 0, 0));
+	}
+	st(&pool->spare_mag, first + n);
+	return chain_make((uint32_t)first, n);
+}
+
+/* Makes `need` (1 or 2) free cells available to the stripe, whose lock is held.
+ * -ENOSPC when there are none; -ETIMEDOUT when the pool's lock is stuck. */
+static __attribute__((noinline)) int refill(struct shmht_ctx *ctx, struct shm_stripe *stripe,
+					    uint64_t need)
+{
+	struct shm_stripe *pool = pool_of(ctx);
+	uint64_t loaded = ld(&stripe->loaded), spare = ld(&stripe->spare_mag), chain, chains;
+	int r = 0;
+
+	if (!chain_len(loaded)) {
+		loaded = spare;
+		spare = 0;
+		st(&stripe->loaded, loaded);
+		st(&stripe->spare_mag, 0);
+	}
+	if (chain_len(loaded) + chain_len(spare) >= need)
+		return 0;
+
+	r = enter(ctx, pool);
+	if (r)
+		return r;
+	chains = ld(&pool->loaded);
+	if (chain_len(chains)) {
+		struct shm_cell *first;
+
+		if (!cell_valid(ctx, chain_first(chains))) {
+			r = -EUCLEAN;
+			goto out;
+		}
+		first = cell_at(ctx, chain_first(chains));
+		chain = ld(&first->stamp);
+		st(&pool->loaded, chain_make(chain_first(chain), chain_len(chains) - 1));
+		chain = chain_make(chain_first(chains), chain_len(chain));
+	} else {
+		chain = chain_fresh(ctx, pool);
+		if (!chain) {
+			r = -ENOSPC;
+			goto out;
+		}
+	}
+	/* Fewer than two cells are here, so the spare magazine is empty. */
+	if (chain_len(loaded))
+		st(&stripe->spare_mag, chain);
+	else
+		st(&stripe->loaded, chain);
+out:
+	lock_release(lock_of(pool), ctx);
+	return r;
+}
+
+/* The first free cell, left in its list. Inserts leave one for updates. */
+INLINE int take(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint64_t need, uint32_t *ret_cell)
+{
+	uint64_t loaded = ld(&stripe->loaded);
+
+	if (unlikely(!chain_len(loaded) ||
+		     chain_len(loaded) + chain_len(ld(&stripe->spare_mag)) < need)) {
+		int r = refill(ctx, stripe, need);
+
+		if (r)
+			return r;
+		loaded = ld(&stripe->loaded);
+	}
+	if (!cell_valid(ctx, chain_first(loaded)))
+		return -EUCLEAN;
+	*ret_cell = chain_first(loaded);
+	return 0;
+}
+
+INLINE void taken(struct shm_stripe *stripe, uint32_t next_free)
+{
+	st(&stripe->loaded, chain_make(next_free, chain_len(ld(&stripe->loaded)) - 1));
+}
+
+/* Both magazines are full: the spare one goes to the pool, as one chain. */
+static __attribute__((noinline)) bool give_back(struct shmht_ctx *ctx, struct shm_stripe *stripe)
+{
+	struct shm_stripe *pool = pool_of(ctx);
+	uint64_t spare = ld(&stripe->spare_mag), chains;
+
+	if (!cell_valid(ctx, chain_first(spare)) || enter(ctx, pool))
+		return false; /* the pool is stuck: keep the cells, try again later */
+	chains = ld(&pool->loaded);
+	st(&cell_at(ctx, chain_first(spare))->stamp,
+	   chain_make(chain_first(chains), chain_len(spare)));
+	st(&pool->loaded, chain_make(chain_first(spare), chain_len(chains) + 1));
+	st(&stripe->spare_mag, 0);
+	lock_release(lock_of(pool), ctx);
+	return true;
+}
+
+INLINE void put(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint32_t cell)
+{
+	uint64_t loaded = ld(&stripe->loaded);
+
+	if (unlikely(chain_len(loaded) >= ctx->batch) &&
+	    (!chain_len(ld(&stripe->spare_mag)) || give_back(ctx, stripe))) {
+		st(&stripe->spare_mag, loaded);
+		loaded = 0;
+	}
+	st(&cell_at(ctx, cell)->meta, meta_make(chain_first(loaded), 0, 0));
+	st(&stripe->loaded, chain_make(cell, chain_len(loaded) + 1));
+}
+
+/* ---- mutations; the stripe's lock is held ------------------------------ */
+
+/*
+ * One stripe orders its entries by counting. Several need a clock that all
+ * share: read inside the section, after everything before it, so that of two
+ * inserts that do not overlap the later one has the later stamp.
+ */
+INLINE uint64_t next_stamp(struct shmht_ctx *ctx, struct shm_stripe *stripe)
+{
+	uint64_t after = ld(&stripe->last_stamp) + 1, now;
+
+	if (!ctx->stripe_bits)
+		return after;
+	now = shmht_ticks_ordered();
+	return now > after ? now : after;
+}
+
+INLINE void fill_cell(struct shmht_ctx *ctx, struct shm_cell *c, uint64_t stamp,
+		      const unsigned char *key, size_t key_len, const unsigned char *value,
+		      size_t value_len)
+{
+	st(&c->stamp, stamp);
+	words_write(c->words, key, key_len);
+	words_write(c->words + ctx->value_word, value, value_len);
+}
+
+INLINE int add_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
+		     uint64_t h, const unsigned char *key, size_t key_len,
+		     const unsigned char *value, size_t value_len)
+{
+	uint64_t stamp = next_stamp(ctx, stripe);
+	unsigned int empty;
+	struct shm_cell *c;
+	uint32_t cell, next_free;
+	int r = take(ctx, stripe, 2, &cell);
+
+	if (unlikely(r))
+		return r;
+	c = cell_at(ctx, cell);
+	next_free = meta_next(ld(&c->meta));
+	fill_cell(ctx, c, stamp, key, key_len, value, value_len);
+	empty = tags_match(ld(&b->tags[0]), ld(&b->tags[1]), 0);
+	if (likely(empty)) {
+		unsigned int slot = (unsigned int)__builtin_ctz(empty);
+		shm_word *numbers = &b->cells[slot / 2], *tags = &b->tags[slot / 4];
+
+		st(&c->meta, meta_make(0, key_len, value_len));
+		st(numbers, link_set(ld(numbers), 32 * (slot % 2), cell));
+		/* Commit. Pairs with the acquire of the tags in find(). */
+		st_release(tags, ld(tags) | (uint64_t)tag_of_hash(h) << 16 * (slot % 4));
+	} else {
+		uint64_t head = ld(&b->head);
+
+		st(&c->meta, meta_make((uint32_t)(head >> 32), key_len, value_len));
+		/* Commit. Pairs with the acquire of the head in find(). */
+		st_release(&b->head, link_set(head, 32, cell));
+	}
+	taken(stripe, next_free);
+	st(&stripe->last_stamp, stamp);
+	st(&stripe->count, ld(&stripe->count) + 1);
+	return 0;
+}
+
+/* A new cell takes the old one's place, and its age, by one store. */
+INLINE int replace_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct place *place,
+			 const unsigned char *key, size_t key_len, const unsigned char *value,
+			 size_t value_len)
+{
+	struct shm_cell *old = cell_at(ctx, place->cell), *c;
+	uint32_t cell, next_free;
+	int r = take(ctx, stripe, 1, &cell);
+
+	if (unlikely(r))
+		return r;
+	c = cell_at(ctx, cell);
+	next_free = meta_next(ld(&c->meta));
+	fill_cell(ctx, c, ld(&old->stamp), key, key_len, value, value_len);
+	st(&c->meta, meta_make(meta_next(ld(&old->meta)), key_len, value_len));
+	/* Commit. Readers reach the cell through this word's number: a dependent
+	 * load, ordered after this release. */
+	st_release(place->link, link_set(ld(place->link), place->shift, cell));
+	taken(stripe, next_free);
+	put(ctx, stripe, place->cell);
+	return 0;
+}
+
+INLINE void drop_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
+		       const struct place *place)
+{
+	if (place->slot != SLOT_OVERFLOW) {
+		shm_word *tags = &b->tags[place->slot / 4];
+
+		/* Commit. Pairs with the acquire of the tags in find(). */
+		st_release(tags, ld(tags) & ~(0xffffull << 16 * (place->slot % 4)));
+	} else {
+		uint32_t next = meta_next(ld(&cell_at(ctx, place->cell)->meta));
+
+		/* Commit. Pairs with the acquire of the head in find(). */
+		st_release(place->link, link_set(ld(place->link), place->shift, next));
+	}
+	st(&stripe->count, ld(&stripe->count) - 1);
+	put(ctx, stripe, place->cell);
+}
+
+/* ---- operations -------------------------------------------------------- */
+
+static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, void *value,
+		     size_t size, size_t *ret_len)
+{
+	struct shm_stripe *stripe;
+	struct shm_bucket *b;
+	struct shm_cell *c;
+	uint32_t value_len, cell;
+	uint64_t h;
+	int r = check_key(ctx, key_len);
+
+	if (unlikely(r))
+		return r;
+	h = hash_key(ctx->hash, key, key_len, ctx->hash_seed);
+	stripe = stripe_of_hash(ctx, h);
+	b = ctx->buckets + bucket_index(ctx, h);
+	__builtin_prefetch(b);
+	r = enter(ctx, stripe);
+	if (unlikely(r))
+		return r;
+	r = find_cell(ctx, b, h, key, key_len, &cell);
+	if (likely(!r)) {
+		c = cell_at(ctx, cell);
+		value_len = meta_value_len(ld(&c->meta));
+		if (unlikely(value_len > ctx->value_size)) {
+			r = -EUCLEAN;
+		} else if (unlikely(value_len > size)) {
+			*ret_len = value_len;
+			r = -ERANGE;
+		} else {
+			words_copy_locked(c->words + ctx->value_word, value, value_len);
+			*ret_len = value_len;
+		}
+	}
+	leave(ctx, stripe);
+	return r;
+}
+
+enum put_mode { PUT_INSERT, PUT_UPDATE, PUT_UPSERT };
+
+INLINE int op_put(struct shmht_ctx *ctx, const void *key, size_t key_len, const void *value,
+		  size_t value_len, enum put_mode mode)
+{
+	struct shm_stripe *stripe;
+	struct shm_bucket *b;
+	struct place place;
+	uint64_t h;
+	int r = check_key(ctx, key_len);
+
+	if (unlikely(r))
+		return r;
+	if (unlikely(value_len > ctx->value_size))
+		return -E2BIG;
+	h = hash_key(ctx->hash, key, key_len, ctx->hash_seed);
+	stripe = stripe_of_hash(ctx, h);
+	b = ctx->buckets + bucket_index(ctx, h);
+	__builtin_prefetch(b, 1);
+	r = enter(ctx, stripe);
+	if (unlikely(r))
+		return r;
+	r = find(ctx, b, h, key, key_len, &place);
+	if (!r)
+		r = mode == PUT_INSERT ?
+			    -EEXIST :
+			    replace_entry(ctx, stripe, &place, key, key_len, value, value_len);
+	else if (r == -ENOENT && mode != PUT_UPDATE)
+		r = add_entry(ctx, stripe, b, h, key, key_len, value, value_len);
+	leave(ctx, stripe);
+	return r;
+}
+
+static int op_insert(struct shmht_ctx *ctx, const void *key, size_t key_len, const void *value,
+		     size_t value_len)
+{
+	return op_put(ctx, key, key_len, value, value_len, PUT_INSERT);
+}
+
+static int op_update(struct shmht_ctx *ctx, const void *key, size_t key_len, const void *value,
+		     size_t value_len)
+{
+	return op_put(ctx, key, key_len, value, value_len, PUT_UPDATE);
+}
+
+static int op_upsert(struct shmht_ctx *ctx, const void *key, size_t key_len, const void *value,
+		     size_t value_len)
+{
+	return op_put(ctx, key, key_len, value, value_len, PUT_UPSERT);
+}
+
+static int op_remove(struct shmht_ctx *ctx, const void *key, size_t key_len)
+{
+	struct shm_stripe *stripe;
+	struct shm_bucket *b;
+	struct place place;
+	uint64_t h;
+	int r = check_key(ctx, key_len);
+
+	if (unlikely(r))
+		return r;
+	h = hash_key(ctx->hash, key, key_len, ctx->hash_seed);
+	stripe = stripe_of_hash(ctx, h);
+	b = ctx->buckets + bucket_index(ctx, h);
+	__builtin_prefetch(b, 1);
+	r = enter(ctx, stripe);
+	if (unlikely(r))
+		return r;
+	r = find(ctx, b, h, key, key_len, &place);
+	if (likely(!r))
+		drop_entry(ctx, stripe, b, &place);
+	leave(ctx, stripe);
+	return r;
+}
+
+static int op_lock(struct shmht_ctx *ctx, uint32_t k)
+{
+	if (k > 1u << ctx->stripe_bits)
+		return -EINVAL;
+	return enter(ctx, ctx->stripes + k);
+}
+
+static void op_unlock(struct shmht_ctx *ctx, uint32_t k)
+{
+	leave(ctx, ctx->stripes + k);
+}
+
+#include "table_sweep.inc.h"
+
+static int slot_init(void *slot)
+{
+	return lock_init(slot);
+}
+
+const struct shmht_strategy LOCK_SYMBOL;
+const struct shmht_strategy LOCK_SYMBOL = {
+	.abi_version = SHMHT_STRATEGY_ABI,
+	.size = sizeof(struct shmht_strategy),
+	.name = LOCK_NAME,
+	.summary = LOCK_SUMMARY,
+	.paper = LOCK_PAPER,
+	.fairness = LOCK_FAIRNESS,
+	.dead_holder = LOCK_DEAD_HOLDER,
+	.caps = LOCK_CAPS,
+	.lock_bytes = sizeof(struct lock),
+	.lock_hash = HASH_STEP(HASH_STEP(LAYOUT_HASH, sizeof(struct lock)),
+			       offsetof(struct lock, holder) << 8 | _Alignof(struct lock)),
+	.layout_hash = LAYOUT_HASH,
+	.lock_init = slot_init,
+	.ops = { .insert = op_insert,
+		 .update = op_update,
+		 .upsert = op_upsert,
+		 .search = op_search,
+		 .remove = op_remove,
+		 .flush = op_flush,
+		 .foreach = op_foreach,
+		 .remove_oldest = op_remove_oldest,
+		 .lock = op_lock,
+		 .unlock = op_unlock },
+};

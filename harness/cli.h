@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* The subcommands: each parses its own options and returns an exit code. */
+#ifndef SHMBENCH_CLI_H
+#define SHMBENCH_CLI_H
+
+#include <stdio.h>
+
+enum exit_code {
+	EXIT_YES = 0,
+	EXIT_NO = 1,	       /* a failed verification, an expectation not met */
+	EXIT_USAGE = 2,	       /* nothing ran */
+	EXIT_NOT_MEASURED = 3, /* a point that was asked for is missing */
+};
+
+struct command {
+	const char *name;
+	const char *usage;   /* arguments, as --help prints them */
+	const char *summary; /* one line */
+	const char *help;    /* options, one per line */
+	int (*run)(int argc, char **argv); /* argv[0] is the subcommand */
+};
+
+extern const struct command command_run, command_list, command_show, command_compare;
+
+/* For unknown options and missing arguments: what is wrong, and where help is. */
+__attribute__((format(printf, 2, 3))) int usage_error(const struct command *command,
+						      const char *fmt, ...);
+void command_help(const struct command *command, FILE *out);
+
+#endif

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `shmbench run`: every point once, then every point again, in an order that a
+ * seed shuffles each round, so that no point always follows the same other and
+ * a disturbance that lasts falls on all of them.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "progress.h"
+#include "result.h"
+#include "rng.h"
+#include "supervise.h"
+#include "units.h"
+
+#define SETS_MAX 256
+
+struct run_options {
+	struct scenario_request request;
+	const char *sets[SETS_MAX];
+	const char *out;
+	bool dry_run, quiet, json_stdout;
+};
+
+enum { OPT_SET = 256, OPT_SECTION, OPT_FILTER, OPT_DRY_RUN, OPT_OUT, OPT_JSON, OPT_QUIET };
+
+/* 0, or an exit code + 1. */
+static int parse_options(int argc, char **argv, struct run_options *opt)
+{
+	static const struct option options[] = {
+		{ "set", required_argument, NULL, OPT_SET },
+		{ "section", required_argument, NULL, OPT_SECTION },
+		{ "filter", required_argument, NULL, OPT_FILTER },
+		{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
+		{ "out", required_argument, NULL, OPT_OUT },
+		{ "json", required_argument, NULL, OPT_JSON },
+		{ "quiet", no_argument, NULL, OPT_QUIET },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int c;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (c) {
+		case OPT_SET:
+			if (opt->request.nr_sets == SETS_MAX)
+				return 1 + usage_error(&command_run, "more than %d --set", SETS_MAX);
+			opt->sets[opt->request.nr_sets++] = optarg;
+			break;
+		case OPT_SECTION:
+			opt->request.section = optarg;
+			break;
+		case OPT_FILTER:
+			opt->request.filter = optarg;
+			break;
+		case OPT_DRY_RUN:
+			opt->dry_run = true;
+			break;
+		case OPT_OUT:
+			opt->out = optarg;
+			break;
+		case OPT_JSON:
+			if (strcmp(optarg, "-"))
+				return 1 + usage_error(&command_run,
+						       "--json takes -, found '%s'; a file is --out",
+						       optarg);
+			opt->json_stdout = true;
+			break;
+		case OPT_QUIET:
+			opt->quiet = true;
+			break;
+		case 'h':
+			command_help(&command_run, stdout);
+			return 1 + EXIT_YES;
+		default:
+			return 1 + usage_error(&command_run, "option '%s' is unknown or lacks its value",
+					       argv[optind - 1]);
+		}
+	}
+	if (optind == argc)
+		return 1 + usage_error(&command_run, "no SCENARIO given");
+	opt->request.paths = (const char *const *)(argv + optind);
+	opt->request.nr_paths = (size_t)(argc - optind);
+	opt->request.sets = opt->sets;
+	return 0;
+}
+
+static uint64_t region_bytes(const struct params *params)
+{
+	struct shmht_config cfg = {
+		.capacity = params->capacity,
+		.key_size = params->key_size,
+		.value_size = params->value_max,
+		.stripes = params->stripes,
+		.max_workers = params->procs < 64 ? 64 : params->procs,
+		.pages = params->pages,
+	};
+	uint64_t bytes = 0;
+
+	return shmht_region_bytes(&cfg, &bytes, NULL) ? 0 : bytes;
+}
+
+static void dry_run(const struct scenario *scenario)
+{
+	double total = 0;
+
+	printf("%-48s %8s %9s %14s\n", "point", "trials", "seconds", "bytes");
+	for (size_t i = 0; i < scenario->nr_points; i++) {
+		const struct point *point = &scenario->points[i];
+		const struct params *params = &point->params;
+		double seconds = params->trials *
+				 (double)(params->warmup_ns + (params->ops ? 0 : params->duration_ns)) *
+				 1e-9;
+
+		if (point->skip_reason) {
+			printf("%-48s skipped: %s\n", point->name, point->skip_reason);
+			continue;
+		}
+		printf("%-48s %8u %9.2f %14llu%s\n", point->name, params->trials, seconds,
+		       (unsigned long long)region_bytes(params),
+		       params->ops ? "  (and its operations)" : "");
+		total += seconds;
+	}
+	printf("%zu points, %.1f s of warm-up and measuring, set-up not counted\n",
+	       scenario->nr_points, total);
+}
+
+static void shuffle(size_t *order, size_t n, struct rng *rng)
+{
+	for (size_t i = n; i > 1; i--) {
+		size_t k = rng_below(rng, i), swap = order[i - 1];
+
+		order[i - 1] = order[k];
+		order[k] = swap;
+	}
+}
+
+/* All rounds. Returns the signal that ended them, or 0. */
+static int run_points(const struct scenario *scenario, struct result_build *build, bool quiet)
+{
+	size_t *order = malloc(scenario->nr_points * sizeof(*order));
+	uint32_t rounds = 0, total = 0;
+	struct progress progress;
+	double last = 0;
+	struct rng rng;
+
+	if (!order)
+		return SIGTERM;
+	for (size_t i = 0; i < scenario->nr_points; i++) {
+		const struct point *point = &scenario->points[i];
+
+		order[i] = i;
+		if (point->skip_reason)
+			continue;
+		total += point->params.trials;
+		if (point->params.trials > rounds)
+			rounds = point->params.trials;
+	}
+	rng_seed(&rng, scenario->points[0].params.seed, 0x6f72646572);
+	progress_begin(&progress, !quiet, total);
+	for (uint32_t k = 0; k < rounds && !supervise_interrupted(); k++) {
+		shuffle(order, scenario->nr_points, &rng);
+		for (size_t i = 0; i < scenario->nr_points; i++) {
+			const struct point *point = &scenario->points[order[i]];
+			struct trial trial;
+
+			if (point->skip_reason || k >= point->params.trials)
+				continue;
+			if (supervise_interrupted())
+				break;
+			progress_show(&progress, point->name, last);
+			supervise_trial(point, k, &trial);
+			last = trial.seconds > 0 ? (double)trial.ops / trial.seconds : 0;
+			/* One that the user cut short is no result of the point. */
+			if (!supervise_interrupted())
+				result_add_trial(build, order[i], &trial);
+			trial_free(&trial);
+			progress.done++;
+		}
+	}
+	progress_end(&progress);
+	free(order);
+	return supervise_interrupted();
+}
+
+static int save(const json_t *result, const struct scenario *scenario, struct timespec started,
+		const struct run_options *opt, FILE *human)
+{
+	char path[4096];
+	int r;
+
+	if (opt->json_stdout) {
+		if (json_dumpf(result, stdout, JSON_INDENT(1)) || putchar('\n') == EOF ||
+		    fflush(stdout)) {
+			fprintf(stderr, "shmbench run: the result cannot be written to stdout\n");
+			return EXIT_NOT_MEASURED;
+		}
+		if (!opt->out)
+			return 0;
+	}
+	if (opt->out)
+		snprintf(path, sizeof(path), "%s", opt->out);
+	else if ((r = result_default_path(scenario, started, path, sizeof(path)))) {
+		fprintf(stderr, "shmbench run: no name for the result file: %s\n", strerror(-r));
+		return EXIT_NOT_MEASURED;
+	}
+	r = result_write(result, path);
+	if (r) {
+		/* Not lost: there is one more place to put it. */
+		fprintf(stderr, "shmbench run: %s: %s; the result follows on stdout\n", path,
+			strerror(-r));
+		json_dumpf(result, stdout, JSON_INDENT(1));
+		putchar('\n');
+		return EXIT_NOT_MEASURED;
+	}
+	if (!opt->quiet)
+		fprintf(human, "result: %s\n", path);
+	return 0;
+}
+
+static int run(int argc, char **argv)
+{
+	struct run_options opt = { 0 };
+	struct result_build *build;
+	struct scenario *scenario;
+	struct timespec started;
+	FILE *human = stdout;
+	json_t *result;
+	int code, sig, r;
+
+	r = parse_options(argc, argv, &opt);
+	if (r)
+		return r - 1;
+	if (scenario_load(&opt.request, stderr, &scenario))
+		return EXIT_USAGE;
+	if (opt.dry_run) {
+		dry_run(scenario);
+		scenario_free(scenario);
+		return EXIT_YES;
+	}
+	if (opt.json_stdout)
+		human = stderr;
+	clock_gettime(CLOCK_REALTIME, &started);
+	supervise_init();
+	build = result_begin(scenario, started);
+	sig = run_points(scenario, build, opt.quiet);
+	result = result_finish(build, sig != 0);
+	if (!opt.quiet)
+		result_show(result, human);
+	code = result_exit_code(result);
+	r = save(result, scenario, started, &opt, human);
+	if (r && !code)
+		code = r;
+	json_decref(result);
+	scenario_free(scenario);
+	return sig ? 128 + sig : code;
+}
+
+const struct command command_run = {
+	.name = "run",
+	.usage = "SCENARIO... [OPTIONS]",
+	.summary = "run the points of scenario files, print the table, write a result file",
+	.help = "  --set KEY=VALUE   replace a key in every section (again for more; lists sweep)\n"
+		"  --section NAME    only this section\n"
+		"  --filter REGEX    only points whose name matches\n"
+		"  --dry-run         print points, seconds and bytes, run nothing\n"
+		"  --out FILE        result file; default results/<scenario>-<UTC time>.json\n"
+		"  --json -          result to stdout, table to stderr\n"
+		"  --quiet           no table, no progress\n",
+	.run = run,
+};

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The start line: shared memory between the supervisor and its workers, apart
+ * from the table. One writer per word: the supervisor writes phase, a worker
+ * its own part. A worker that is killed leaves its part readable.
+ */
+#ifndef SHMBENCH_CONTROL_H
+#define SHMBENCH_CONTROL_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "trial.h"
+
+enum phase { PHASE_SETUP, PHASE_WARMUP, PHASE_MEASURE, PHASE_STOP };
+enum stage { STAGE_STARTING, STAGE_READY, STAGE_DONE, STAGE_FAILED };
+
+struct worker_part {
+	_Alignas(64) _Atomic uint32_t stage;
+	_Alignas(64) _Atomic uint64_t progress; /* operations so far: the watchdog looks */
+	_Alignas(64) int64_t net; /* entries added less removed, preload and warm-up too */
+	uint64_t checked, errors;
+	uint64_t stream_hash;
+	uint64_t start_ticks, end_ticks;
+	uint64_t ops_at_first_done;
+	char error[256]; /* the first failed check, or why the worker gave up */
+	struct worker_result result;
+};
+
+struct control {
+	_Alignas(64) _Atomic uint32_t phase; /* read by all after every operation ... */
+	_Atomic uint32_t first_done;	     /* ... so what changes once lives beside it */
+	_Atomic uint64_t first_done_ticks;
+	uint32_t nr_workers;
+	struct worker_part workers[];
+};
+
+#endif

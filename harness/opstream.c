@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making and hashing op streams.
+ *
+ * Three generators per stream, none of which knows of the others: what is
+ * done (kind and value length), to which key, and which operations are timed.
+ * Thus another mix keeps the keys (common random numbers, which take the
+ * sampling noise out of a comparison; latest excepted, whose keys follow
+ * the inserts), and another latency mode keeps the work. The hash leaves the
+ * timed bit out for the same reason.
+ *
+ * The ring wraps: for latest and sequential a lap begins again where the
+ * first one began.
+ */
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "keydist.h"
+#include "opstream.h"
+#include "rng.h"
+
+#define TIMED_BIT ((uint64_t)1 << 2)
+#define LEN_SHIFT 4
+#define LEN_BITS 20
+#define KEY_SHIFT 24
+#define KEYSPACE_MAX ((uint64_t)1 << 40)
+
+/* The rest of the word that a value length is cut from decides the kind. */
+#define KIND_BITS (64 - LEN_BITS)
+#define KIND_ONE ((uint64_t)1 << KIND_BITS)
+
+enum purpose { PURPOSE_WORK, PURPOSE_KEYS, PURPOSE_TIMED };
+
+static void stream_rng(struct rng *rng, const struct params *params, uint32_t trial,
+		       uint32_t worker, enum purpose purpose)
+{
+	_Static_assert(SHMHT_WORKERS_MAX <= 1u << 24, "worker and purpose share 32 bits");
+	rng_seed(rng, params->seed, (uint64_t)trial << 32 | worker << 8 | purpose);
+}
+
+/* below[k]: draws under it are of kind k or an earlier one. A kind of weight 0
+ * gets no draw at all, nor does rounding leave one without a kind. */
+static int kind_thresholds(const double mix[OP_NR], uint64_t below[OP_NR])
+{
+	double sum = 0;
+	int last = -1;
+
+	for (int k = 0; k < OP_NR; k++) {
+		if (!(mix[k] >= 0 && mix[k] <= 1))
+			return -EINVAL;
+		sum += mix[k];
+		below[k] = sum < 1 ? (uint64_t)(sum * (double)KIND_ONE + 0.5) : KIND_ONE;
+		if (mix[k] > 0)
+			last = k;
+	}
+	if (fabs(sum - 1) > 1e-6)
+		return -EINVAL;
+	for (int k = last; k < OP_NR; k++)
+		below[k] = KIND_ONE;
+	return 0;
+}
+
+static int inputs_valid(const struct params *params, uint32_t worker)
+{
+	return params->keyspace && params->keyspace <= KEYSPACE_MAX && worker < params->procs &&
+	       worker < SHMHT_WORKERS_MAX &&
+	       (params->latency != LATENCY_SAMPLED || params->sample_every);
+}
+
+/* One in how many operations is timed; 0: none. */
+static uint32_t timed_every(const struct params *params)
+{
+	switch (params->latency) {
+	case LATENCY_EVERY:
+		return 1;
+	case LATENCY_SAMPLED:
+		return params->sample_every;
+	case LATENCY_OFF:
+		break;
+	}
+	return 0;
+}
+
+static void fill(const struct params *params, uint32_t trial, uint32_t worker,
+		 const uint64_t below[OP_NR], uint64_t *ring, uint32_t len)
+{
+	uint32_t every = timed_every(params);
+	struct rng work, keys, timed;
+	struct keydist dist;
+
+	stream_rng(&work, params, trial, worker, PURPOSE_WORK);
+	stream_rng(&keys, params, trial, worker, PURPOSE_KEYS);
+	stream_rng(&timed, params, trial, worker, PURPOSE_TIMED);
+	keydist_init(&dist, &params->keys, params->keyspace, params->preload, worker,
+		     params->procs);
+	for (uint32_t i = 0; i < len; i++) {
+		uint64_t word = rng_next(&work), draw = word >> LEN_BITS, op;
+		unsigned int kind = 0;
+
+		while (draw >= below[kind])
+			kind++;
+		op = keydist_draw(&dist, (enum op_kind)kind, &keys) << KEY_SHIFT |
+		     (word & ((1u << LEN_BITS) - 1)) << LEN_SHIFT | kind;
+		if (every && rng_below(&timed, every) == 0)
+			op |= TIMED_BIT;
+		ring[i] = op;
+	}
+}
+
+/* Only what the stream's work depends on, so that equal work has equal hashes:
+ * a theta that uniform keys never read does not count. */
+static void hash_inputs(XXH3_state_t *state, const struct params *params, uint32_t trial,
+			uint32_t worker)
+{
+	const struct keydist_params *keys = &params->keys;
+	uint64_t whole[] = { params->seed,
+			     trial,
+			     worker,
+			     params->keyspace,
+			     params->preload,
+			     params->key_size,
+			     params->value_min,
+			     params->value_max,
+			     (uint64_t)keys->kind };
+	int by_rank = keys->kind == KEYS_ZIPF || keys->kind == KEYS_LATEST;
+	int by_worker = keys->kind == KEYS_LATEST || keys->kind == KEYS_SEQUENTIAL;
+
+	XXH3_64bits_update(state, whole, sizeof(whole));
+	XXH3_64bits_update(state, params->mix, sizeof(params->mix));
+	if (by_rank)
+		XXH3_64bits_update(state, &keys->theta, sizeof(keys->theta));
+	if (keys->kind == KEYS_HOTSPOT) {
+		XXH3_64bits_update(state, &keys->hot_keys, sizeof(keys->hot_keys));
+		XXH3_64bits_update(state, &keys->hot_ops, sizeof(keys->hot_ops));
+	}
+	if (by_worker)
+		XXH3_64bits_update(state, &params->procs, sizeof(params->procs));
+}
+
+static void hash_ring(XXH3_state_t *state, const uint64_t *ring, uint32_t len)
+{
+	uint64_t untimed[512];
+	uint32_t nr = 0;
+
+	for (uint32_t i = 0; i < len; i++) {
+		untimed[nr++] = ring[i] & ~TIMED_BIT;
+		if (nr < 512 && i + 1 < len)
+			continue;
+		XXH3_64bits_update(state, untimed, nr * sizeof(untimed[0]));
+		nr = 0;
+	}
+}
+
+int opstream_make(const struct params *params, uint32_t trial, uint32_t worker, uint64_t *ring,
+		  uint32_t len, uint64_t *ret_hash)
+{
+	uint64_t below[OP_NR];
+	XXH3_state_t state;
+	int rc;
+
+	if (!inputs_valid(params, worker))
+		return -EINVAL;
+	rc = kind_thresholds(params->mix, below);
+	if (rc)
+		return rc;
+	fill(params, trial, worker, below, ring, len);
+	XXH3_INITSTATE(&state);
+	XXH3_64bits_reset(&state);
+	hash_inputs(&state, params, trial, worker);
+	hash_ring(&state, ring, len);
+	*ret_hash = XXH3_64bits_digest(&state);
+	return 0;
+}

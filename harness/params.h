@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One point of a scenario with every key resolved: what a worker, a generator
+ * or a report needs to know, typed, and the same as text for results.
+ */
+#ifndef SHMBENCH_PARAMS_H
+#define SHMBENCH_PARAMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shmht.h"
+
+enum op_kind { OP_SEARCH, OP_INSERT, OP_UPDATE, OP_REMOVE, OP_NR };
+extern const char *const op_names[OP_NR]; /* "search" "insert" "update" "remove" */
+
+enum keydist_kind { KEYS_UNIFORM, KEYS_ZIPF, KEYS_HOTSPOT, KEYS_LATEST, KEYS_SEQUENTIAL };
+
+struct keydist_params {
+	enum keydist_kind kind;
+	double theta;		/* zipf, latest: exponent, > 0 */
+	double hot_keys;	/* hotspot: fraction of the keys ... */
+	double hot_ops;		/* ... that gets this fraction of the operations */
+};
+
+enum worker_kind { WORKERS_PROCESS, WORKERS_THREAD };
+enum latency_mode { LATENCY_OFF, LATENCY_SAMPLED, LATENCY_EVERY };
+enum verify_mode { VERIFY_OFF, VERIFY_VALUES };
+enum pin_mode { PIN_SPREAD, PIN_COMPACT, PIN_CORES, PIN_NONE, PIN_CPUS };
+enum mem_mode { MEM_LOCAL, MEM_INTERLEAVE, MEM_BIND };
+
+#define PARAMS_CPUS_MAX 1024
+#define PARAMS_EXPECT_MAX 16
+
+/* "search.p99<=50us": metric, relation and bound (ns, or per second). */
+struct expectation {
+	char metric[48];
+	bool at_least; /* >= ; else <= */
+	double bound; /* ns; ops_per_s: per second; stalled: 0..1 */
+	char text[96];
+};
+
+struct params {
+	char lock[SHMHT_NAME_MAX];
+	enum shmht_read read;
+	uint32_t stripes; /* resolved: auto is a number here */
+	enum worker_kind workers;
+	uint32_t procs;
+	uint64_t capacity;
+	uint32_t key_size;
+	uint32_t value_min, value_max; /* equal unless value_size is a range */
+	uint64_t preload;	       /* entries, resolved */
+	uint64_t keyspace;	       /* distinct keys, resolved */
+	struct keydist_params keys;
+	double mix[OP_NR]; /* normalised: sums to 1 */
+	uint64_t duration_ns, warmup_ns; /* duration 0: by ops */
+	uint64_t ops; /* per worker; 0: by duration */
+	uint32_t trials;
+	enum latency_mode latency;
+	uint32_t sample_every; /* LATENCY_SAMPLED: one in that many, on average */
+	uint64_t interval_ns;
+	uint64_t hold_ns, think_ns;
+	enum pin_mode pin;
+	uint16_t pin_cpus[PARAMS_CPUS_MAX]; /* PIN_CPUS, in the order given */
+	uint32_t nr_pin_cpus;
+	enum shmht_pages pages;
+	enum mem_mode mem;
+	uint32_t mem_node;
+	uint64_t seed;
+	enum verify_mode verify;
+	uint64_t timeout_ns;
+	struct expectation expect[PARAMS_EXPECT_MAX];
+	uint32_t nr_expect;
+};
+
+/*
+ * The point's parameters as text, in the order of `list keys`: what the
+ * result's params object holds and what a scenario line would say.
+ * Returns false past the last key. *ret_key is static; value goes to buf.
+ */
+bool params_text(const struct params *params, unsigned int idx, const char **ret_key, char *buf,
+		 size_t size);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Keys against each other, and against this machine. What can never be run is
+ * an error of the scenario; what cannot be run here, or not by this lock, is
+ * a skipped point with a reason, so that one file serves many machines.
+ */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "scenario_internal.h"
+#include "units.h"
+
+/* The first of the keys that the user wrote; the last when none was written. */
+static enum key_id blame(const struct draft *draft, enum key_id a, enum key_id b)
+{
+	return draft->given[a] ? a : b;
+}
+
+/* "FILE:LINE: key 'x': found '...', MESSAGE" at the key, or at the section for a default. */
+__attribute__((format(printf, 3, 4))) static void point_error(const struct expansion *x,
+							       enum key_id key, const char *fmt,
+							       ...)
+{
+	const char *found = scenario_keys[key].fallback, *origin = " (the default)";
+	struct place place = x->section->place;
+	char buf[SHOWN_MAX], *text;
+	va_list ap;
+
+	for (size_t i = 0; i < x->nr_axes; i++) {
+		const struct axis *axis = &x->axes[i];
+
+		if (axis->entry->key != key)
+			continue;
+		place = axis->entry->place;
+		found = axis->items[axis->at];
+		origin = "";
+	}
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	diag_at(&x->load->diag, place, "key '%s': found '%s'%s, %s", scenario_keys[key].name,
+		shown(found, buf, sizeof(buf)), origin, text);
+	free(text);
+}
+
+__attribute__((format(printf, 2, 3))) static void skip(char **ret_reason, const char *fmt, ...)
+{
+	char *reason;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&reason, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	free(*ret_reason);
+	*ret_reason = reason;
+}
+
+static bool check_length(const struct expansion *x, struct draft *draft)
+{
+	struct params *params = &draft->params;
+
+	if (params->ops && draft->given[KEY_DURATION] && params->duration_ns) {
+		point_error(x, KEY_OPS, "allowed either ops or duration, not both");
+		return false;
+	}
+	if (params->ops)
+		params->duration_ns = 0;
+	if (params->ops == 0 && params->duration_ns == 0) {
+		point_error(x, KEY_DURATION, "allowed more than 0: without ops nothing would be "
+					     "measured");
+		return false;
+	}
+	return true;
+}
+
+static bool check_region(const struct expansion *x, struct draft *draft)
+{
+	struct params *params = &draft->params;
+	struct shmht_error err = { "" };
+	struct shmht_config cfg;
+	uint64_t bytes;
+
+	if (draft->stripes_auto)
+		params->stripes = shmht_stripes_auto(params->capacity);
+	cfg = (struct shmht_config){ .capacity = params->capacity,
+				     .key_size = params->key_size,
+				     .value_size = params->value_max,
+				     .stripes = params->stripes,
+				     .max_workers = params->procs,
+				     .strategy = params->lock,
+				     .read = params->read,
+				     .pages = params->pages };
+	if (shmht_region_bytes(&cfg, &bytes, &err) == 0)
+		return true;
+	point_error(x, KEY_CAPACITY, "no table can be made: %s", err.text);
+	return false;
+}
+
+static bool check_keyspace(const struct expansion *x, struct draft *draft)
+{
+	struct params *params = &draft->params;
+	enum key_id key = KEY_KEYSPACE;
+
+	if (draft->keyspace_is_capacity) {
+		params->keyspace = params->capacity;
+		if (!draft->given[KEY_KEYSPACE])
+			key = blame(draft, KEY_CAPACITY, KEY_KEY_SIZE);
+	}
+	if (params->key_size >= sizeof(uint64_t) ||
+	    params->keyspace <= 1ull << (8 * params->key_size))
+		return true;
+	point_error(x, key, "%llu distinct keys, allowed at most %llu with key_size = %u",
+		    (unsigned long long)params->keyspace, 1ull << (8 * params->key_size),
+		    params->key_size);
+	return false;
+}
+
+static bool check_preload(const struct expansion *x, struct draft *draft)
+{
+	struct params *params = &draft->params;
+	bool given = draft->given[KEY_PRELOAD];
+
+	if (draft->preload_is_share)
+		params->preload = (uint64_t)(draft->preload_share * (double)params->capacity);
+	/* Nobody asked for that many: a small keyspace alone is no error. */
+	if (!given && params->preload > params->keyspace)
+		params->preload = params->keyspace;
+	if (params->preload > params->capacity) {
+		point_error(x, KEY_PRELOAD, "%llu entries, allowed at most capacity, %llu",
+			    (unsigned long long)params->preload,
+			    (unsigned long long)params->capacity);
+		return false;
+	}
+	if (params->preload > params->keyspace) {
+		point_error(x, KEY_PRELOAD, "%llu entries, allowed at most keyspace, %llu",
+			    (unsigned long long)params->preload,
+			    (unsigned long long)params->keyspace);
+		return false;
+	}
+	return true;
+}
+
+static void check_cpus(const struct params *params, char **ret_skip)
+{
+	uint16_t allowed[PARAMS_CPUS_MAX];
+	unsigned int nr = host_cpus_allowed(allowed, PARAMS_CPUS_MAX);
+
+	for (uint32_t i = 0; i < params->nr_pin_cpus; i++) {
+		unsigned int k = 0;
+
+		while (k < nr && allowed[k] != params->pin_cpus[i])
+			k++;
+		if (k == nr) {
+			skip(ret_skip, "pin: CPU %u is not among the %u that this process may use",
+			     params->pin_cpus[i], nr);
+			return;
+		}
+	}
+}
+
+static void check_node(const struct params *params, char **ret_skip)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%u", params->mem_node);
+	if (access(path, F_OK))
+		skip(ret_skip, "mem: this machine has no memory node %u", params->mem_node);
+}
+
+enum verdict point_check(const struct expansion *x, struct draft *draft, char **ret_skip_reason)
+{
+	const struct params *params = &draft->params;
+	const struct shmht_strategy *strategy = shmht_strategy_find(params->lock);
+	bool good;
+
+	if (strategy && strategy->caps & SHMHT_CAP_ONE_WORKER && params->procs > 1) {
+		if (x->nr_all_locks)
+			return VERDICT_LEAVE_OUT;
+		skip(ret_skip_reason, "lock %s refuses a second worker; procs is %u", params->lock,
+		     params->procs);
+	}
+	good = check_length(x, draft);
+	good &= check_region(x, draft);
+	/* In this order: each uses what the one before resolved. */
+	good = check_keyspace(x, draft) && check_preload(x, draft) && good;
+	if (params->pin == PIN_CPUS)
+		check_cpus(params, ret_skip_reason);
+	if (params->mem == MEM_BIND)
+		check_node(params, ret_skip_reason);
+	if (good)
+		return VERDICT_RUN;
+	free(*ret_skip_reason);
+	*ret_skip_reason = NULL;
+	return VERDICT_ERROR;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Results: building the shmbench.result/1 document, reading one back, and
+ * showing it. The table is always drawn from the document, so that `run` and
+ * `show` cannot differ.
+ */
+#ifndef SHMBENCH_RESULT_H
+#define SHMBENCH_RESULT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "scenario.h"
+#include "trial.h"
+
+struct result_build; /* opaque: a document under construction */
+
+/* host{} and tool{} are filled in here. started: CLOCK_REALTIME. */
+struct result_build *result_begin(const struct scenario *scenario, struct timespec started);
+/* Adds one trial to points[point_idx]; the trial may be freed afterwards. */
+void result_add_trial(struct result_build *build, size_t point_idx, const struct trial *trial);
+/*
+ * Ends it: summaries, flags, expectations checked. interrupted: the run was
+ * stopped by a signal; status is then "partial". The caller owns the document.
+ */
+json_t *result_finish(struct result_build *build, bool interrupted);
+
+/* Temporary name, fsync, rename. 0 or a negative errno. */
+int result_write(const json_t *result, const char *path);
+/*
+ * Default path: ./results/<scenario>-<UTC time>.json if ./results is a folder,
+ * else ./<scenario>-<UTC time>.json; a number is added rather than overwriting.
+ */
+int result_default_path(const struct scenario *scenario, struct timespec started, char *buf,
+			size_t size);
+/* Refuses what is not a complete shmbench.result/1 document; why goes to diag,
+ * naming the file and what was found. */
+int result_read(const char *path, FILE *diag, json_t **ret_result);
+
+/* The table, then one line each for overhead, host and how to read it. */
+void result_show(const json_t *result, FILE *out);
+/* Exit code that the document stands for: 0, 1 (failed, expect not met) or 3. */
+int result_exit_code(const json_t *result);
+/* `compare`: differences of host, params and layout first, then ratios. */
+void result_compare(const json_t *a, const char *name_a, const json_t *b, const char *name_b,
+		    FILE *out);
+
+#endif

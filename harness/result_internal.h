@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the result files share among themselves. A document that was read is
+ * untrusted: consumers reach its members only through the typed accessors
+ * here, which answer "not there" for a wrong type, and print its strings only
+ * through result_clean().
+ */
+#ifndef SHMBENCH_RESULT_INTERNAL_H
+#define SHMBENCH_RESULT_INTERNAL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "params.h"
+#include "trial.h"
+
+#define RESULT_SCHEMA "shmbench.result/1"
+#define RESULT_STALL_NS 1000000u /* a wait over this counts as a stall */
+
+/* ---- making values: NULL only without memory -------------------------- */
+
+json_t *result_number(double value); /* null unless finite */
+json_t *result_count(uint64_t count);
+json_t *result_hex(uint64_t hash);	 /* 64 bits do not fit a JSON reader's double */
+json_t *result_string(const char *text); /* NULL: null; bytes that are not UTF-8 become '?' */
+
+/* ---- reading values --------------------------------------------------- */
+
+const char *result_get_text(const json_t *object, const char *key); /* or NULL */
+double result_get_number(const json_t *object, const char *key);    /* finite, or NaN */
+/* One printable line of at most max_columns columns; a longer text loses its
+ * beginning, because the end is what tells point names apart. */
+const char *result_clean(const char *text, size_t max_columns, char *buf, size_t size);
+size_t result_columns(const char *utf8);
+
+/* ---- figures as people read them, "" when there is none ---------------- */
+
+struct result_glyphs {
+	const char *plus_minus, *micro;
+};
+/* UTF-8 unless the locale in the environment asks for something else. */
+struct result_glyphs result_glyphs(void);
+/* Three digits and a unit, no space: 4.12M, 12.3us; beyond reason: "". */
+void result_format_rate(double per_s, char *buf, size_t size);
+void result_format_ns(double ns, const struct result_glyphs *glyphs, char *buf, size_t size);
+/* Three digits: 123, 12.3, 1.23. */
+void result_format_plain(double value, char *buf, size_t size);
+
+/* ---- metrics ---------------------------------------------------------- */
+
+/* The rows of latency.service; "all" is every operation merged. */
+struct result_op {
+	const char *name;
+	unsigned int ops;     /* bits of enum op_kind: in the mix when one of them is */
+	unsigned int classes; /* bits of enum hist_class that it merges */
+};
+#define RESULT_OPS 7
+extern const struct result_op result_ops[RESULT_OPS];
+bool result_op_in_mix(const struct result_op *op, const struct params *params);
+
+/*
+ * Values of a metric ("ops_per_s", "stalled", "[service.|response.]OP.FIGURE")
+ * over the trials with status ok that measured it. Returns how many; values
+ * go to a malloc'ed array that the caller frees (NULL when there are none).
+ */
+size_t result_metric(const json_t *trials, const char *metric, double **ret_values);
+/* Trials with status ok. */
+size_t result_ok_trials(const json_t *trials);
+bool result_trial_is_ok(const json_t *trial);
+
+/* ---- parts of the document: NULL without memory ----------------------- */
+
+json_t *result_trial_object(const struct params *params, const struct trial *trial);
+
+struct result_cpus {
+	unsigned int allowed, cores;
+};
+json_t *result_summary(const struct params *params, const json_t *trials,
+		       const struct result_cpus *cpus);
+json_t *result_expectations(const struct params *params, const json_t *trials);
+
+/* The table alone. Returns whether some row has too few trials for its interval. */
+bool result_table(const json_t *points, FILE *out);
+
+/* The same as in host.h with another root folder than "": tests give their own. */
+json_t *host_describe_at(const char *root);
+unsigned int host_cpus_one_per_core_at(const char *root, uint16_t *cpus, unsigned int max);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What `run` and `show` print: what ran, the table, expectations, and the
+ * lines that a reader needs in order not to be misled by it.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "result.h"
+#include "result_internal.h"
+
+static const char *text_or(const json_t *object, const char *key, const char *otherwise, char *buf,
+			   size_t size)
+{
+	const char *text = result_get_text(object, key);
+
+	return result_clean(text ? text : otherwise, 80, buf, size);
+}
+
+static void put_headline(const json_t *result, FILE *out)
+{
+	const char *status = result_get_text(result, "status");
+	char path[336], started[336];
+
+	fprintf(out, "%s, %zu points, started %s",
+		text_or(json_object_get(result, "scenario"), "path", "scenario unknown", path,
+			sizeof(path)),
+		json_array_size(json_object_get(result, "points")),
+		text_or(result, "started", "at an unknown time", started, sizeof(started)));
+	if (status && strcmp(status, "partial") == 0)
+		fprintf(out, "; PARTIAL: the run was interrupted");
+	else if (status && strcmp(status, "failed") == 0)
+		fprintf(out, "; FAILED: a verification failed");
+	fprintf(out, "\n\n");
+}
+
+/* The text of an expectation begins with its metric, which has its unit. */
+static void format_expected(const char *text, double value, const struct result_glyphs *glyphs,
+			    char *buf, size_t size)
+{
+	if (strncmp(text, "ops_per_s", 9) == 0)
+		result_format_rate(value, buf, size);
+	else if (strncmp(text, "stalled", 7) == 0)
+		snprintf(buf, size, "%.3g%%", value * 100);
+	else
+		result_format_ns(value, glyphs, buf, size);
+}
+
+static void put_expectation(const json_t *point, const json_t *expect, FILE *out)
+{
+	struct result_glyphs glyphs = result_glyphs();
+	char name[400], text[400], reason[800], value[32];
+	double number = result_get_number(expect, "value");
+
+	text_or(point, "name", "(no name)", name, sizeof(name));
+	text_or(expect, "text", "(no text)", text, sizeof(text));
+	fprintf(out, "expect %s at %s: ", text, name);
+	if (isnan(number)) {
+		fprintf(out, "not measured: %s\n",
+			text_or(expect, "reason", "no reason was given", reason, sizeof(reason)));
+		return;
+	}
+	format_expected(text, number, &glyphs, value, sizeof(value));
+	fprintf(out, "%s (%s)\n", json_is_true(json_object_get(expect, "met")) ? "met" : "NOT MET",
+		value);
+}
+
+static void put_expectations(const json_t *points, FILE *out)
+{
+	for (size_t i = 0; i < json_array_size(points); i++) {
+		const json_t *point = json_array_get(points, i);
+		const json_t *expect = json_object_get(point, "expect");
+
+		for (size_t k = 0; k < json_array_size(expect); k++)
+			put_expectation(point, json_array_get(expect, k), out);
+	}
+}
+
+/* Whatever numbers it has, by name. */
+static void put_overhead(json_t *overhead, FILE *out)
+{
+	const char *key, *between = "overhead: ";
+	json_t *value;
+
+	if (!json_is_object(overhead))
+		return;
+	json_object_foreach(overhead, key, value)
+	{
+		char clean[164];
+
+		if (!json_is_number(value))
+			continue;
+		fprintf(out, "%s%s %.3g", between, result_clean(key, 40, clean, sizeof(clean)),
+			json_number_value(value));
+		between = ", ";
+	}
+	if (between[0] == ',')
+		fputc('\n', out);
+}
+
+static void put_host(const json_t *result, FILE *out)
+{
+	const json_t *host = json_object_get(result, "host");
+	const json_t *tool = json_object_get(result, "tool");
+	double cpus = result_get_number(host, "cpus");
+	char cpu[336], kernel[336], virt[336], clock[336], version[336], commit[336], count[16];
+
+	snprintf(count, sizeof(count), "%s", "?");
+	if (cpus >= 0 && cpus < 1e6)
+		snprintf(count, sizeof(count), "%.0f", cpus);
+	fprintf(out, "host: %s, %s CPUs, Linux %s, virt %s, clock %s; shmbench %s (%s)\n",
+		text_or(host, "cpu", "CPU unknown", cpu, sizeof(cpu)), count,
+		text_or(host, "kernel", "?", kernel, sizeof(kernel)),
+		text_or(host, "virt", "?", virt, sizeof(virt)),
+		text_or(host, "clock", "?", clock, sizeof(clock)),
+		text_or(tool, "version", "?", version, sizeof(version)),
+		text_or(tool, "commit", "?", commit, sizeof(commit)));
+}
+
+static void put_how_to_read(bool few_trials, FILE *out)
+{
+	const char *pm = result_glyphs().plus_minus;
+
+	fprintf(out,
+		"how to read: ops/s is the median of (n) trials; %s is how far its 95 %% interval "
+		"reaches: points whose\n"
+		"  ranges overlap are not told apart. In a closed loop a waiting worker sends "
+		"nothing, so p50 to p99.9 hide\n"
+		"  waiting: judge a lock's tail by worst wait and stalled%% (worker time in waits "
+		"over 1 ms), and by min/max worker\n"
+		"  (slowest over fastest; near 0 is starved).\n",
+		pm);
+	if (few_trials)
+		fprintf(out, "  Fewer than 6 trials give no 95 %% interval: trials = 6 or more "
+			     "does.\n");
+}
+
+void result_show(const json_t *result, FILE *out)
+{
+	json_t *points = json_object_get(result, "points");
+	bool few_trials;
+
+	put_headline(result, out);
+	few_trials = result_table(points, out);
+	fputc('\n', out);
+	put_expectations(points, out);
+	put_overhead(json_object_get(result, "overhead"), out);
+	put_host(result, out);
+	put_how_to_read(few_trials, out);
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One trial as JSON: what it brought home, per operation and per worker.
+ * What was not measured is null; a measured nothing is 0.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "hdr.h"
+#include "result_internal.h"
+#include "stats.h"
+
+#define SAMPLES_ABOVE_MIN 10 /* fewer above a percentile do not tell where it is */
+
+static json_t *percentile(const struct hist *hist, double fraction)
+{
+	double value;
+
+	if (hist_samples_above(hist, fraction) < SAMPLES_ABOVE_MIN)
+		return json_null();
+	/* A bucket's midpoint may lie beyond the exact extremes. */
+	value = hist_percentile(hist, fraction);
+	return result_number(fmin(fmax(value, (double)hist->min_ns), (double)hist->max_ns));
+}
+
+/* all_timed: every operation was, so that the maximum is one. */
+static json_t *latency_object(const struct hist *hist, bool all_timed)
+{
+	static const struct {
+		const char *key;
+		double fraction;
+	} percentiles[] = {
+		{ "p50_ns", 0.5 },    { "p90_ns", 0.9 },      { "p99_ns", 0.99 },
+		{ "p999_ns", 0.999 }, { "p9999_ns", 0.9999 },
+	};
+	bool any = hist->count > 0;
+	char *hdr = any ? hdr_encode(hist) : NULL;
+	json_t *object = json_object();
+	int rc = 0;
+
+	rc |= json_object_set_new(object, "count", result_count(hist->count));
+	rc |= json_object_set_new(object, "min_ns", any ? result_count(hist->min_ns) : json_null());
+	rc |= json_object_set_new(object, "mean_ns", result_number(any ? hist_mean(hist) : NAN));
+	for (size_t i = 0; i < sizeof(percentiles) / sizeof(percentiles[0]); i++)
+		rc |= json_object_set_new(object, percentiles[i].key,
+					  percentile(hist, percentiles[i].fraction));
+	rc |= json_object_set_new(object, "max_ns",
+				  any && all_timed ? result_count(hist->max_ns) : json_null());
+	rc |= json_object_set_new(object, "max_sampled_ns",
+				  any ? result_count(hist->max_ns) : json_null());
+	rc |= json_object_set_new(object, "hdr", result_string(hdr));
+	free(hdr);
+	if (rc) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+static json_t *service_object(const struct params *params, const struct trial *trial,
+			      struct hist *scratch)
+{
+	bool all_timed = params->latency == LATENCY_EVERY;
+	json_t *service;
+	int rc = 0;
+
+	if (params->latency == LATENCY_OFF)
+		return json_null();
+	service = json_object();
+	for (size_t i = 0; i < RESULT_OPS; i++) {
+		if (!result_op_in_mix(&result_ops[i], params))
+			continue;
+		hist_reset(scratch);
+		for (uint32_t w = 0; w < trial->nr_workers; w++)
+			for (int class = 0; class < HIST_CLASSES; class ++)
+				if (result_ops[i].classes >> class & 1u)
+					hist_merge(scratch, &trial->workers[w].service[class]);
+		rc |= json_object_set_new(service, result_ops[i].name,
+					  latency_object(scratch, all_timed));
+	}
+	if (rc) {
+		json_decref(service);
+		return NULL;
+	}
+	return service;
+}
+
+static json_t *wait_object(const struct trial *trial, struct hist *scratch)
+{
+	hist_reset(scratch);
+	for (uint32_t w = 0; w < trial->nr_workers; w++)
+		hist_merge(scratch, &trial->workers[w].wait);
+	return latency_object(scratch, true);
+}
+
+static double stalled_share(const struct trial *trial)
+{
+	double stalled_s = 0;
+
+	for (uint32_t w = 0; w < trial->nr_workers; w++)
+		stalled_s += (double)trial->workers[w].stalled_ns * 1e-9;
+	return stalled_s / (trial->nr_workers * trial->seconds);
+}
+
+static json_t *outcomes_object(const struct trial *trial)
+{
+	json_t *outcomes = json_object();
+	int rc = 0;
+
+	for (int op = 0; op < OP_NR; op++) {
+		json_t *of_op = json_object();
+
+		for (int outcome = 0; outcome < OUTCOME_NR; outcome++) {
+			uint64_t sum = 0;
+
+			for (uint32_t w = 0; w < trial->nr_workers; w++)
+				sum += trial->workers[w].outcomes[op][outcome];
+			rc |= json_object_set_new(of_op, outcome_names[outcome], result_count(sum));
+		}
+		rc |= json_object_set_new(outcomes, op_names[op], of_op);
+	}
+	if (rc) {
+		json_decref(outcomes);
+		return NULL;
+	}
+	return outcomes;
+}
+
+static json_t *lock_object(const struct shmht_lock_stats *lock)
+{
+	json_t *object = json_object();
+	int rc = 0;
+
+	rc |= json_object_set_new(object, "acquired", result_count(lock->acquired));
+	rc |= json_object_set_new(object, "contended", result_count(lock->contended));
+	rc |= json_object_set_new(object, "spins", result_count(lock->spins));
+	rc |= json_object_set_new(object, "parks", result_count(lock->parks));
+	rc |= json_object_set_new(object, "wakes", result_count(lock->wakes));
+	rc |= json_object_set_new(object, "reacquired", result_count(lock->reacquired));
+	rc |= json_object_set_new(object, "timeouts", result_count(lock->timeouts));
+	if (rc) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+static json_t *worker_object(const struct worker_result *worker)
+{
+	json_t *object = json_object();
+	int rc = 0;
+
+	rc |= json_object_set_new(object, "pid", json_integer(worker->pid));
+	rc |= json_object_set_new(object, "tid", json_integer(worker->tid));
+	rc |= json_object_set_new(object, "cpu",
+				  worker->cpu < 0 ? json_null() : json_integer(worker->cpu));
+	rc |= json_object_set_new(object, "ops", result_count(worker->ops));
+	rc |= json_object_set_new(object, "user_s", result_number(worker->user_s));
+	rc |= json_object_set_new(object, "sys_s", result_number(worker->sys_s));
+	rc |= json_object_set_new(object, "vol_ctx", result_count(worker->vol_ctx));
+	rc |= json_object_set_new(object, "invol_ctx", result_count(worker->invol_ctx));
+	rc |= json_object_set_new(object, "run_delay_s", result_number(worker->run_delay_s));
+	rc |= json_object_set_new(object, "minor_faults", result_count(worker->minor_faults));
+	rc |= json_object_set_new(object, "lock", lock_object(&worker->lock));
+	rc |= json_object_set_new(object, "stalled_s",
+				  result_number((double)worker->stalled_ns * 1e-9));
+	rc |= json_object_set_new(object, "longest_gap_ns", result_count(worker->longest_gap_ns));
+	if (rc) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+static json_t *workers_array(const struct trial *trial)
+{
+	json_t *workers = json_array();
+	int rc = 0;
+
+	for (uint32_t w = 0; w < trial->nr_workers; w++)
+		rc |= json_array_append_new(workers, worker_object(&trial->workers[w]));
+	if (rc) {
+		json_decref(workers);
+		return NULL;
+	}
+	return workers;
+}
+
+/* One worker alone is neither treated fairly nor unfairly: null. */
+static json_t *fairness_object(const struct trial *trial)
+{
+	double *ops = calloc(trial->nr_workers, sizeof(*ops)), least = INFINITY, most = 0;
+	double jain = NAN, ratio = NAN;
+
+	if (!ops)
+		return NULL;
+	for (uint32_t w = 0; w < trial->nr_workers; w++) {
+		ops[w] = (double)trial->workers[w].ops;
+		least = fmin(least, ops[w]);
+		most = fmax(most, ops[w]);
+	}
+	if (trial->nr_workers > 1 && most > 0) {
+		jain = stats_jain(ops, trial->nr_workers);
+		ratio = least / most;
+	}
+	free(ops);
+	return json_pack("{s:o, s:o}", "jain", result_number(jain), "min_over_max",
+			 result_number(ratio));
+}
+
+static json_t *integrity_object(const struct params *params, const struct trial *trial)
+{
+	bool none = params->verify == VERIFY_OFF && trial->checked == 0 && trial->errors == 0;
+
+	return json_pack("{s:o, s:o}", "checked", none ? json_null() : result_count(trial->checked),
+			 "errors", none ? json_null() : result_count(trial->errors));
+}
+
+static const char *pages_name(enum shmht_pages pages)
+{
+	switch (pages) {
+	case SHMHT_PAGES_4K:
+		return "4k";
+	case SHMHT_PAGES_THP:
+		return "thp";
+	case SHMHT_PAGES_2M:
+		return "2m";
+	}
+	return NULL;
+}
+
+/* What only a trial that ran to its end can have; else every key is null. */
+static int add_measurements(json_t *object, const struct params *params, const struct trial *trial)
+{
+	static const char *const keys[] = { "seconds", "ops",	   "ops_per_s", "latency",  "wait",
+					    "stalled", "outcomes", "fairness",	"integrity" };
+	struct hist *scratch;
+	int rc = 0;
+
+	if (trial->status == TRIAL_NOT_MEASURED || !trial->nr_workers || !(trial->seconds > 0)) {
+		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+			rc |= json_object_set_new(object, keys[i], json_null());
+		return rc;
+	}
+	scratch = malloc(sizeof(*scratch));
+	if (!scratch)
+		return -1;
+	rc |= json_object_set_new(object, "seconds", result_number(trial->seconds));
+	rc |= json_object_set_new(object, "ops", result_count(trial->ops));
+	rc |= json_object_set_new(object, "ops_per_s",
+				  result_number((double)trial->ops / trial->seconds));
+	rc |= json_object_set_new(object, "latency",
+				  json_pack("{s:o, s:n}", "service",
+					    service_object(params, trial, scratch), "response"));
+	rc |= json_object_set_new(object, "wait", wait_object(trial, scratch));
+	rc |= json_object_set_new(object, "stalled", result_number(stalled_share(trial)));
+	rc |= json_object_set_new(object, "outcomes", outcomes_object(trial));
+	rc |= json_object_set_new(object, "fairness", fairness_object(trial));
+	rc |= json_object_set_new(object, "integrity", integrity_object(params, trial));
+	free(scratch);
+	return rc;
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return result_string(text[0] ? text : NULL);
+}
+
+json_t *result_trial_object(const struct params *params, const struct trial *trial)
+{
+	static const char *const statuses[] = {
+		[TRIAL_OK] = "ok", [TRIAL_FAILED] = "failed", [TRIAL_NOT_MEASURED] = "not_measured"
+	};
+	json_t *object = json_object();
+	int rc = 0;
+
+	rc |= json_object_set_new(object, "trial", result_count(trial->index));
+	rc |= json_object_set_new(object, "status", json_string(statuses[trial->status]));
+	rc |= json_object_set_new(object, "reason", text_or_null(trial->reason));
+	rc |= json_object_set_new(object, "op_stream_hash", result_hex(trial->op_stream_hash));
+	rc |= add_measurements(object, params, trial);
+	rc |= json_object_set_new(object, "workers", workers_array(trial));
+	/* Named by the schema, and not measured by this version. */
+	rc |= json_object_set_new(object, "kernel", json_null());
+	rc |= json_object_set_new(object, "intervals", json_null());
+	rc |= json_object_set_new(object, "pages", result_string(pages_name(trial->pages_had)));
+	rc |= json_object_set_new(object, "pages_reason", text_or_null(trial->pages_reason));
+	rc |= json_object_set_new(object, "region_bytes", result_count(trial->region_bytes));
+	if (rc) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The supervisor. It sleeps in sigtimedwait(): a deadline, a dead child and
+ * Ctrl-C all wake it. Workers are processes, or the threads of one process;
+ * either way they are children that can be killed, and that the kernel kills
+ * when the supervisor dies (PR_SET_PDEATHSIG).
+ */
+#include "supervise.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "pin.h"
+#include "shmht_clock.h"
+#include "verify.h"
+#include "worker.h"
+
+#define NS_PER_S 1000000000ull
+/* How long a stage may show no progress at all before it counts as hung. */
+#define SILENCE_NS (10 * NS_PER_S)
+
+struct child {
+	pid_t pid; /* 0: reaped */
+	uint32_t first, nr; /* the workers that live in it */
+};
+
+struct run {
+	const struct point *point;
+	struct trial *trial;
+	uint32_t k;
+	struct control *control;
+	size_t control_bytes;
+	struct shmht *map;
+	struct child *children;
+	uint32_t nr_children;
+	uint64_t last_progress, last_progress_ns;
+	uint64_t t_start, t_end; /* ticks of the measured window */
+};
+
+static int interrupted;
+
+static void watched_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGCHLD);
+}
+
+void supervise_init(void)
+{
+	sigset_t set;
+
+	watched_signals(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+/* Sleeps until the deadline or a signal; SIGCHLD is only a reason to look. */
+static void wait_signal(uint64_t timeout_ns)
+{
+	struct timespec ts = { .tv_sec = (time_t)(timeout_ns / NS_PER_S),
+			       .tv_nsec = (long)(timeout_ns % NS_PER_S) };
+	sigset_t set;
+	int sig;
+
+	watched_signals(&set);
+	sig = sigtimedwait(&set, NULL, &ts);
+	if (sig > 0 && sig != SIGCHLD && !interrupted)
+		interrupted = sig;
+}
+
+int supervise_interrupted(void)
+{
+	if (!interrupted)
+		wait_signal(0);
+	return interrupted;
+}
+
+__attribute__((format(printf, 3, 4))) static int give_up(struct run *run, enum trial_status status,
+							  const char *fmt, ...)
+{
+	va_list ap;
+
+	/* The first reason is the cause; what follows from it is not news. */
+	if (run->trial->status == TRIAL_OK) {
+		run->trial->status = status;
+		va_start(ap, fmt);
+		vsnprintf(run->trial->reason, sizeof(run->trial->reason), fmt, ap);
+		va_end(ap);
+	}
+	return -1;
+}
+
+/* ---- children ---------------------------------------------------------- */
+
+static void *thread_main(void *arg)
+{
+	worker_run(arg);
+	return NULL;
+}
+
+static void fill_job(const struct run *run, uint32_t worker, struct shmht *map,
+		     struct worker_job *job)
+{
+	*job = (struct worker_job){
+		.params = &run->point->params,
+		.control = run->control,
+		.map = map,
+		.trial = run->k,
+		.worker = worker,
+		.cpu = pin_cpu(&run->point->params, worker),
+		.ns_per_tick = shmht_ns_per_tick(),
+	};
+}
+
+static void child_failed(const struct run *run, const struct child *child, const char *what,
+			 const char *why)
+{
+	for (uint32_t i = child->first; i < child->first + child->nr; i++) {
+		struct worker_part *part = &run->control->workers[i];
+
+		snprintf(part->error, sizeof(part->error), "%s: %s", what, why);
+		atomic_store(&part->stage, STAGE_FAILED);
+	}
+}
+
+/*
+ * In the child. It attaches by the descriptor, at an address of its own, as a
+ * program that was not forked from the creator would.
+ */
+static void child_main(const struct run *run, const struct child *child, pid_t parent)
+{
+	struct worker_job *jobs = calloc(child->nr, sizeof(*jobs));
+	pthread_t *threads = calloc(child->nr, sizeof(*threads));
+	struct shmht_error err;
+	struct shmht *map;
+	uint32_t started = 0;
+	sigset_t set;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1); /* it died before it was watched */
+	/* Ctrl-C reaches the whole group: the supervisor ends the run in order. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	watched_signals(&set);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+
+	if (!jobs || !threads) {
+		child_failed(run, child, "worker", "no memory");
+		_exit(1);
+	}
+	if (shmht_attach(shmht_fd(run->map), NULL, &map, &err)) {
+		child_failed(run, child, "attach", err.text);
+		_exit(1);
+	}
+	shmht_detach(run->map);
+	for (uint32_t i = 0; i < child->nr; i++)
+		fill_job(run, child->first + i, map, &jobs[i]);
+	if (run->point->params.workers == WORKERS_PROCESS) {
+		worker_run(&jobs[0]);
+	} else {
+		for (; started < child->nr; started++) {
+			int r = pthread_create(&threads[started], NULL, thread_main, &jobs[started]);
+
+			if (r) {
+				child_failed(run, child, "pthread_create", strerror(r));
+				_exit(1);
+			}
+		}
+		for (uint32_t i = 0; i < started; i++)
+			pthread_join(threads[i], NULL);
+	}
+	shmht_detach(map);
+	free(jobs);
+	free(threads);
+	/* exit, not _exit: coverage counters and sanitizers report there. */
+	exit(0);
+}
+
+static int start_children(struct run *run)
+{
+	const struct params *params = &run->point->params;
+	bool threads = params->workers == WORKERS_THREAD;
+	pid_t parent = getpid();
+
+	run->nr_children = threads ? 1 : params->procs;
+	run->children = calloc(run->nr_children, sizeof(*run->children));
+	if (!run->children)
+		return give_up(run, TRIAL_NOT_MEASURED, "no memory for %u workers", params->procs);
+	fflush(NULL); /* or the children flush it again */
+	for (uint32_t i = 0; i < run->nr_children; i++) {
+		struct child *child = &run->children[i];
+
+		child->first = i;
+		child->nr = threads ? params->procs : 1;
+		child->pid = fork();
+		if (child->pid == 0)
+			child_main(run, child, parent);
+		if (child->pid < 0) {
+			int r = errno;
+
+			child->pid = 0;
+			run->nr_children = i;
+			return give_up(run, TRIAL_NOT_MEASURED, "fork of worker %u: %s", i,
+				       strerror(r));
+		}
+	}
+	return 0;
+}
+
+static void child_ended(struct run *run, const struct child *child, int status)
+{
+	const char *error = run->control->workers[child->first].error;
+
+	if (WIFSIGNALED(status))
+		give_up(run, TRIAL_NOT_MEASURED, "worker %u (pid %d) died of signal %d (%s)",
+			child->first, (int)child->pid, WTERMSIG(status),
+			strsignal(WTERMSIG(status)));
+	else if (WEXITSTATUS(status))
+		give_up(run, TRIAL_NOT_MEASURED, "worker %u (pid %d) ended with status %d%s%s",
+			child->first, (int)child->pid, WEXITSTATUS(status), *error ? ": " : "",
+			error);
+}
+
+static void reap(struct run *run)
+{
+	int status;
+
+	for (uint32_t i = 0; i < run->nr_children; i++) {
+		struct child *child = &run->children[i];
+
+		if (child->pid && waitpid(child->pid, &status, WNOHANG) == child->pid) {
+			child_ended(run, child, status);
+			child->pid = 0;
+		}
+	}
+}
+
+static bool children_left(const struct run *run)
+{
+	for (uint32_t i = 0; i < run->nr_children; i++)
+		if (run->children[i].pid)
+			return true;
+	return false;
+}
+
+static void kill_children(struct run *run)
+{
+	for (uint32_t i = 0; i < run->nr_children; i++)
+		if (run->children[i].pid)
+			kill(run->children[i].pid, SIGKILL);
+	for (uint32_t i = 0; i < run->nr_children; i++) {
+		if (run->children[i].pid)
+			waitpid(run->children[i].pid, NULL, 0);
+		run->children[i].pid = 0;
+	}
+}
+
+/* ---- stages ------------------------------------------------------------ */
+
+static void set_phase(struct run *run, enum phase phase)
+{
+	atomic_store(&run->control->phase, phase);
+	syscall(SYS_futex, &run->control->phase, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+}
+
+/* Dead or failed workers, Ctrl-C, and silence that lasts. */
+static int watch(struct run *run, bool silence_counts)
+{
+	uint64_t progress = 0, now = shmht_monotonic_ns();
+	uint64_t patience = SILENCE_NS + run->point->params.timeout_ns;
+
+	reap(run);
+	if (interrupted)
+		return give_up(run, TRIAL_NOT_MEASURED, "interrupted by signal %d", interrupted);
+	for (uint32_t i = 0; i < run->control->nr_workers; i++) {
+		struct worker_part *part = &run->control->workers[i];
+		uint32_t stage = atomic_load(&part->stage);
+
+		progress += stage * NS_PER_S + atomic_load(&part->progress);
+		if (stage == STAGE_FAILED)
+			return give_up(run, TRIAL_NOT_MEASURED, "worker %u: %s", i, part->error);
+	}
+	if (progress != run->last_progress || !silence_counts) {
+		run->last_progress = progress;
+		run->last_progress_ns = now;
+	} else if (now - run->last_progress_ns > patience) {
+		return give_up(run, TRIAL_NOT_MEASURED,
+			       "workers made no progress for %.1f s: killed",
+			       (double)(now - run->last_progress_ns) * 1e-9);
+	}
+	return run->trial->status == TRIAL_OK ? 0 : -1;
+}
+
+static int wait_stage(struct run *run, enum stage wanted)
+{
+	uint64_t nap_ns = 100000;
+
+	run->last_progress_ns = shmht_monotonic_ns();
+	for (;;) {
+		uint32_t there = 0;
+
+		for (uint32_t i = 0; i < run->control->nr_workers; i++)
+			there += atomic_load(&run->control->workers[i].stage) >= wanted;
+		if (watch(run, true))
+			return -1;
+		if (there == run->control->nr_workers)
+			return 0;
+		wait_signal(nap_ns);
+		if (nap_ns < 5000000)
+			nap_ns *= 2; /* short trials end promptly, long ones are left alone */
+	}
+}
+
+static int wait_until(struct run *run, uint64_t deadline_ns)
+{
+	uint64_t now;
+
+	while ((now = shmht_monotonic_ns()) < deadline_ns) {
+		uint64_t left = deadline_ns - now;
+
+		wait_signal(left < NS_PER_S ? left : NS_PER_S);
+		if (watch(run, false))
+			return -1;
+	}
+	return 0;
+}
+
+static int measure_by_time(struct run *run)
+{
+	const struct params *params = &run->point->params;
+
+	set_phase(run, PHASE_WARMUP);
+	if (wait_until(run, shmht_monotonic_ns() + params->warmup_ns))
+		return -1;
+	set_phase(run, PHASE_MEASURE);
+	run->t_start = shmht_ticks_ordered();
+	if (wait_until(run, shmht_monotonic_ns() + params->duration_ns))
+		return -1;
+	set_phase(run, PHASE_STOP);
+	run->t_end = shmht_ticks_ordered();
+	return wait_stage(run, STAGE_DONE);
+}
+
+static int measure_by_ops(struct run *run)
+{
+	set_phase(run, PHASE_MEASURE);
+	if (wait_stage(run, STAGE_DONE))
+		return -1;
+	for (uint32_t i = 0; i < run->control->nr_workers; i++)
+		if (run->control->workers[i].start_ticks > run->t_start)
+			run->t_start = run->control->workers[i].start_ticks;
+	run->t_end = run->control->first_done_ticks;
+	/* So few operations that some worker ended before another began. */
+	if (run->t_end <= run->t_start)
+		return give_up(run, TRIAL_NOT_MEASURED,
+			       "ops = %llu ended before all workers ran at once; ask for more",
+			       (unsigned long long)run->point->params.ops);
+	return 0;
+}
+
+/* ---- collection -------------------------------------------------------- */
+
+static int collect(struct run *run)
+{
+	struct trial *trial = run->trial;
+	const struct params *params = &run->point->params;
+
+	trial->workers = malloc(params->procs * sizeof(*trial->workers));
+	if (!trial->workers)
+		return give_up(run, TRIAL_NOT_MEASURED, "no memory for the results");
+	trial->nr_workers = params->procs;
+	trial->seconds = (double)(run->t_end - run->t_start) * shmht_ns_per_tick() * 1e-9;
+	for (uint32_t i = 0; i < params->procs; i++) {
+		const struct worker_part *part = &run->control->workers[i];
+
+		trial->workers[i] = part->result;
+		trial->ops += params->ops ? part->ops_at_first_done : part->result.ops;
+		trial->checked += part->checked;
+		trial->errors += part->errors;
+		/* Order matters: worker 0's stream is not worker 1's. */
+		trial->op_stream_hash = (trial->op_stream_hash ^ part->stream_hash) *
+					0x9e3779b97f4a7c15ull;
+		if (part->errors)
+			give_up(run, TRIAL_FAILED, "worker %u: %s (%llu errors)", i, part->error,
+				(unsigned long long)part->errors);
+	}
+	return 0;
+}
+
+static int create_table(struct run *run)
+{
+	const struct params *params = &run->point->params;
+	struct shmht_config cfg = {
+		.capacity = params->capacity,
+		.key_size = params->key_size,
+		.value_size = params->value_max,
+		.stripes = params->stripes,
+		.max_workers = params->procs < 64 ? 64 : params->procs,
+		.strategy = params->lock,
+		.read = params->read,
+		.pages = params->pages,
+		.hash_seed = params->seed,
+	};
+	struct shmht_error err = { "" };
+	struct shmht_info info;
+	int r = mem_policy(params);
+
+	if (r)
+		return give_up(run, TRIAL_NOT_MEASURED, "memory policy: %s; see `mem`",
+			       strerror(-r));
+	r = shmht_create(&cfg, &run->map, &err);
+	if (r)
+		return give_up(run, TRIAL_NOT_MEASURED, "%s", *err.text ? err.text : strerror(-r));
+	shmht_info(run->map, &info);
+	run->trial->pages_had = info.pages_had;
+	run->trial->region_bytes = info.region_bytes;
+	snprintf(run->trial->pages_reason, sizeof(run->trial->pages_reason), "%s",
+		 info.pages_reason);
+	return 0;
+}
+
+static int create_control(struct run *run)
+{
+	uint32_t procs = run->point->params.procs;
+
+	run->control_bytes = sizeof(*run->control) + procs * sizeof(run->control->workers[0]);
+	run->control = mmap(NULL, run->control_bytes, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (run->control == MAP_FAILED) {
+		run->control = NULL;
+		return give_up(run, TRIAL_NOT_MEASURED, "no memory for %u workers' results", procs);
+	}
+	run->control->nr_workers = procs;
+	return 0;
+}
+
+void supervise_trial(const struct point *point, uint32_t k, struct trial *ret_trial)
+{
+	struct run run = { .point = point, .trial = ret_trial, .k = k };
+	int64_t net = 0;
+
+	memset(ret_trial, 0, sizeof(*ret_trial));
+	ret_trial->index = k;
+	if (create_control(&run) || create_table(&run) || start_children(&run) ||
+	    wait_stage(&run, STAGE_READY))
+		goto out;
+	if (point->params.ops ? measure_by_ops(&run) : measure_by_time(&run))
+		goto out;
+	/* A worker says DONE before it exits. */
+	for (uint64_t end = shmht_monotonic_ns() + SILENCE_NS;
+	     children_left(&run) && shmht_monotonic_ns() < end; reap(&run))
+		wait_signal(1000000);
+	if (collect(&run))
+		goto out;
+	for (uint32_t i = 0; i < run.control->nr_workers; i++)
+		net += run.control->workers[i].net;
+	if (point->params.verify != VERIFY_OFF && ret_trial->status == TRIAL_OK)
+		verify_table(run.map, net, ret_trial);
+out:
+	kill_children(&run);
+	free(run.children);
+	if (run.map)
+		shmht_destroy(run.map);
+	if (run.control)
+		munmap(run.control, run.control_bytes);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Running one trial of one point: region, workers, start line, watchdog,
+ * collection, verification. Whatever happens to a worker, this returns, and
+ * leaves no process behind.
+ */
+#ifndef SHMBENCH_SUPERVISE_H
+#define SHMBENCH_SUPERVISE_H
+
+#include <signal.h>
+
+#include "scenario.h"
+#include "trial.h"
+
+/*
+ * Blocks the signals that end a run, and SIGCHLD: supervise_trial() takes them
+ * with sigtimedwait(). Call once, before the first trial.
+ */
+void supervise_init(void);
+
+/* The signal that asked the run to end; 0: none so far. Takes a pending one. */
+int supervise_interrupted(void);
+
+/*
+ * Trial k of a point. Always fills *ret_trial (status tells); the caller frees
+ * it by trial_free(). Returns early, as not measured, once interrupted.
+ */
+void supervise_trial(const struct point *point, uint32_t k, struct trial *ret_trial);
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The host object: read from files that a test writes, from files that are
+ * missing or odd, and from this machine.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "result_internal.h"
+
+static char root[] = "/tmp/shmbench-test-host-XXXXXX";
+
+static int make_root(void **state)
+{
+	(void)state;
+	return mkdtemp(root) ? 0 : -1;
+}
+
+static int remove_root(void **state)
+{
+	char command[128];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf %s", root);
+	return system(command) == 0 ? 0 : -1;
+}
+
+/* Makes the folders of path, below root, too. */
+static void put_file(const char *path, const char *text, size_t len)
+{
+	char full[256];
+	FILE *file;
+
+	snprintf(full, sizeof(full), "%s%s", root, path);
+	for (char *at = full + strlen(root) + 1; (at = strchr(at, '/')); at++) {
+		*at = '\0';
+		(void)mkdir(full, 0755);
+		*at = '/';
+	}
+	file = fopen(full, "w");
+	assert_non_null(file);
+	assert_int_equal(fwrite(text, 1, len, file), len);
+	fclose(file);
+}
+
+static void put_text(const char *path, const char *text)
+{
+	put_file(path, text, strlen(text));
+}
+
+static const char *cpu_of(const char *cpuinfo, json_t **ret_host)
+{
+	put_text("/proc/cpuinfo", cpuinfo);
+	*ret_host = host_describe_at(root);
+	assert_non_null(*ret_host);
+	return result_get_text(*ret_host, "cpu");
+}
+
+static void test_cpu_model(void **state)
+{
+	json_t *host;
+
+	(void)state;
+	assert_string_equal(cpu_of("processor\t: 0\nmodel\t\t: 17\nmodel name\t: Some CPU 3000\n"
+				   "\nprocessor\t: 1\nmodel name\t: Other\n",
+				   &host),
+			    "Some CPU 3000");
+	json_decref(host);
+	assert_string_equal(strstr(cpu_of("CPU implementer\t: 0x41\nCPU part\t: 0xd0c\n", &host),
+				   "implementer"),
+			    "implementer 0x41 part 0xd0c");
+	json_decref(host);
+	/* Nothing to be found: the architecture is better than nothing. */
+	assert_true(strlen(cpu_of("model name\n: x\nmodel names : y\n", &host)) > 0);
+	assert_null(strchr(result_get_text(host, "cpu"), 'y'));
+	json_decref(host);
+}
+
+static void test_mitigations(void **state)
+{
+	const json_t *mitigations;
+	json_t *host;
+
+	(void)state;
+	put_text("/sys/devices/system/cpu/vulnerabilities/meltdown", "Mitigation: PTI\n");
+	put_text("/sys/devices/system/cpu/vulnerabilities/empty", "");
+	put_file("/sys/devices/system/cpu/vulnerabilities/odd", "\377\376\n", 3);
+	host = host_describe_at(root);
+	mitigations = json_object_get(host, "mitigations");
+	assert_string_equal(result_get_text(mitigations, "meltdown"), "Mitigation: PTI");
+	assert_string_equal(result_get_text(mitigations, "odd"), "??");
+	assert_int_equal(json_object_size(mitigations), 2);
+	json_decref(host);
+}
+
+static void test_files_are_missing(void **state)
+{
+	json_t *host = host_describe_at("/nonexistent");
+
+	(void)state;
+	assert_non_null(host);
+	assert_true(strlen(result_get_text(host, "cpu")) > 0);
+	assert_true(json_is_null(json_object_get(host, "mitigations")));
+	assert_int_equal(strlen(result_get_text(host, "fingerprint")), 16);
+	json_decref(host);
+}
+
+static void test_files_are_odd(void **state)
+{
+	static char noise[100000];
+	json_t *host;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(noise); i++)
+		noise[i] = (char)(i * 2654435761u >> 13);
+	memcpy(noise + 50000, "\nmodel name\t: \n", 15);
+	put_file("/proc/cpuinfo", noise, sizeof(noise));
+	host = host_describe_at(root);
+	assert_non_null(host);
+	assert_true(strlen(result_get_text(host, "cpu")) > 0);
+	json_decref(host);
+}
+
+static void test_fingerprint(void **state)
+{
+	json_t *first, *again, *other;
+
+	(void)state;
+	(void)cpu_of("model name : CPU A\ncpu MHz : 1000\n", &first);
+	(void)cpu_of("model name : CPU A\ncpu MHz : 2000\n", &again);
+	(void)cpu_of("model name : CPU B\ncpu MHz : 1000\n", &other);
+	assert_string_equal(result_get_text(first, "fingerprint"),
+			    result_get_text(again, "fingerprint"));
+	assert_string_not_equal(result_get_text(first, "fingerprint"),
+				result_get_text(other, "fingerprint"));
+	json_decref(first);
+	json_decref(again);
+	json_decref(other);
+}
+
+static void test_this_host(void **state)
+{
+	json_t *host = host_describe(), *tool = tool_describe();
+
+	(void)state;
+	assert_non_null(host);
+	assert_non_null(tool);
+	assert_true(result_get_number(host, "cpus") >= 1);
+	assert_true(result_get_number(host, "mem_bytes") > 1 << 20);
+	assert_true(strlen(result_get_text(host, "kernel")) > 0);
+	assert_true(strlen(result_get_text(host, "clock")) > 0);
+#if defined(__x86_64__)
+	assert_true(strlen(result_get_text(host, "virt")) > 0);
+#endif
+	assert_int_equal(strlen(result_get_text(tool, "layout_hash")), 16);
+	assert_true(strlen(result_get_text(tool, "compiler")) > 0);
+	json_decref(host);
+	json_decref(tool);
+}
+
+static void test_cpus_allowed(void **state)
+{
+	uint16_t cpus[1024], cores[1024];
+	unsigned int nr = host_cpus_allowed(cpus, 1024), nr_cores;
+	cpu_set_t before, one;
+
+	(void)state;
+	assert_true(nr >= 1);
+	assert_int_equal(host_cpus_allowed(NULL, 0), nr);
+	assert_int_equal(host_cpus_allowed(cpus, 1), 1);
+	host_cpus_allowed(cpus, 1024);
+	for (unsigned int i = 1; i < nr; i++)
+		assert_true(cpus[i - 1] < cpus[i]);
+	nr_cores = host_cpus_one_per_core(cores, 1024);
+	assert_in_range(nr_cores, 1, nr);
+	assert_int_equal(host_cpus_one_per_core(cores, 1), 1);
+	/* Only the last one allowed. */
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	CPU_ZERO(&one);
+	CPU_SET(cpus[nr - 1], &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	assert_int_equal(host_cpus_allowed(cores, 1024), 1);
+	assert_int_equal(cores[0], cpus[nr - 1]);
+	assert_int_equal(host_cpus_one_per_core(cores, 1024), 1);
+	assert_int_equal(cores[0], cpus[nr - 1]);
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+
+static void test_one_cpu_per_core(void **state)
+{
+	uint16_t cpus[1024], cores[1024];
+	unsigned int nr = host_cpus_allowed(cpus, 1024);
+	char path[128];
+
+	(void)state;
+	/* Nothing known: each is a core of its own. */
+	assert_int_equal(host_cpus_one_per_core_at("/nonexistent", cores, 1024), nr);
+	for (unsigned int i = 0; i < nr; i++) {
+		snprintf(path, sizeof(path),
+			 "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list", cpus[i]);
+		put_text(path, "0-1023\n");
+	}
+	assert_int_equal(host_cpus_one_per_core_at(root, cores, 1024), 1);
+	assert_int_equal(cores[0], cpus[0]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cpu_model),	  cmocka_unit_test(test_mitigations),
+		cmocka_unit_test(test_files_are_missing), cmocka_unit_test(test_files_are_odd),
+		cmocka_unit_test(test_fingerprint),	  cmocka_unit_test(test_this_host),
+		cmocka_unit_test(test_cpus_allowed),	  cmocka_unit_test(test_one_cpu_per_core),
+	};
+
+	return cmocka_run_group_tests_name("host", tests, make_root, remove_root);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What one trial of one point brought home: plain data, copied out of shared
+ * memory once its workers are gone. Nothing here points into shared memory.
+ */
+#ifndef SHMBENCH_TRIAL_H
+#define SHMBENCH_TRIAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "hist.h"
+#include "params.h"
+#include "shmht.h"
+
+/* Service-time histograms: search is split, the others are their operation. */
+enum hist_class {
+	HIST_SEARCH_HIT,
+	HIST_SEARCH_MISS,
+	HIST_INSERT,
+	HIST_UPDATE,
+	HIST_REMOVE,
+	HIST_CLASSES
+};
+extern const char *const hist_class_names[HIST_CLASSES]; /* "search.hit" ... */
+
+enum outcome { OUTCOME_OK, OUTCOME_MISS, OUTCOME_EXISTS, OUTCOME_FULL, OUTCOME_TIMEOUT, OUTCOME_NR };
+extern const char *const outcome_names[OUTCOME_NR]; /* "ok" "miss" "exists" "full" "timeout" */
+
+struct worker_result {
+	pid_t pid, tid;
+	int cpu; /* pinned to; -1: not pinned */
+	uint64_t ops;
+	double user_s, sys_s;
+	uint64_t vol_ctx, invol_ctx;
+	double run_delay_s; /* NaN: not known */
+	uint64_t minor_faults;
+	struct shmht_lock_stats lock; /* within the measured window; wait_ticks unused */
+	uint64_t longest_gap_ns;
+	uint64_t stalled_ns; /* time in waits over 1 ms */
+	uint64_t outcomes[OP_NR][OUTCOME_NR];
+	struct hist service[HIST_CLASSES];
+	struct hist wait; /* contended acquires, each timed */
+};
+
+enum trial_status { TRIAL_OK, TRIAL_FAILED, TRIAL_NOT_MEASURED };
+
+struct trial {
+	enum trial_status status;
+	char reason[512]; /* of a status other than ok; or of a note */
+	uint32_t index;	  /* trial number k, from 0 */
+	double seconds;	  /* measured window, all workers running */
+	uint64_t ops;	  /* within it */
+	uint64_t op_stream_hash; /* all workers' combined */
+	uint64_t checked, errors; /* integrity */
+	enum shmht_pages pages_had;
+	char pages_reason[128];
+	uint64_t region_bytes;
+	uint32_t nr_workers;
+	struct worker_result *workers; /* [nr_workers] */
+};
+
+void trial_free(struct trial *trial);
+
+#endif

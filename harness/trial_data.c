@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The names and the end of a trial's data: everything else about it is made by
+ * the runner and read by the report.
+ */
+#include "trial.h"
+
+#include <stdlib.h>
+
+const char *const hist_class_names[HIST_CLASSES] = {
+	[HIST_SEARCH_HIT] = "search.hit", [HIST_SEARCH_MISS] = "search.miss",
+	[HIST_INSERT] = "insert",	  [HIST_UPDATE] = "update",
+	[HIST_REMOVE] = "remove",
+};
+
+const char *const outcome_names[OUTCOME_NR] = {
+	[OUTCOME_OK] = "ok",	 [OUTCOME_MISS] = "miss",	[OUTCOME_EXISTS] = "exists",
+	[OUTCOME_FULL] = "full", [OUTCOME_TIMEOUT] = "timeout",
+};
+
+void trial_free(struct trial *trial)
+{
+	if (!trial)
+		return;
+	free(trial->workers);
+	trial->workers = NULL;
+	trial->nr_workers = 0;
+}

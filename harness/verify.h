@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What must hold once a trial's workers are gone: the table's count is what
+ * they added less what they removed, and the structural check finds nothing.
+ */
+#ifndef SHMBENCH_VERIFY_H
+#define SHMBENCH_VERIFY_H
+
+#include "shmht.h"
+#include "trial.h"
+
+/* Adds to trial->errors, and fails the trial when something does not hold. */
+void verify_table(struct shmht *map, int64_t expected_count, struct trial *trial);
+
+#endif

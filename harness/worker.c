@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The measured loop. Between two operations it does only what the table of
+ * overheads names: fetch the packed operation, make the key, fill or check the
+ * value, look at the phase word. A clock is read for the operations that the
+ * stream marks as timed; waits for a contended lock are timed by the core.
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <math.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "opstream.h"
+#include "shmht_clock.h"
+#include "value.h"
+
+#define STALL_NS 1000000u
+#define PROGRESS_EVERY 256u
+
+struct worker {
+	const struct worker_job *job;
+	const struct params *params;
+	struct worker_part *part;
+	struct shmht_ctx *ctx;
+	const struct shmht_lock_stats *stats;
+	uint64_t *ring;
+	uint64_t *key; /* little-endian words */
+	unsigned char *value, *found;
+	uint64_t nonce;
+	uint64_t waits_seen; /* of stats->contended */
+	uint64_t ops;
+	bool measuring;
+	struct shmht_lock_stats stats_before;
+	struct rusage usage_before;
+	double run_delay_before;
+};
+
+static void part_error(struct worker_part *part, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void part_error(struct worker_part *part, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (part->error[0])
+		return; /* the first one is the cause */
+	va_start(ap, fmt);
+	vsnprintf(part->error, sizeof(part->error), fmt, ap);
+	va_end(ap);
+}
+
+/* Seconds this thread was ready to run but did not; NaN without schedstats. */
+static double run_delay(void)
+{
+	unsigned long long on_cpu, waiting;
+	char path[64], text[128];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", (int)gettid());
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return NAN;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return NAN;
+	text[n] = 0;
+	return sscanf(text, "%llu %llu", &on_cpu, &waiting) == 2 ? (double)waiting * 1e-9 : NAN;
+}
+
+static double timeval_s(struct timeval tv)
+{
+	return (double)tv.tv_sec + (double)tv.tv_usec * 1e-6;
+}
+
+/* ---- one operation ----------------------------------------------------- */
+
+static void check_failed(struct worker *w, enum op_kind kind, uint64_t id, int r, size_t len)
+{
+	w->part->errors++;
+	if (r == 0)
+		part_error(w->part, "search of key %llu: torn or foreign value of %zu bytes",
+			   (unsigned long long)id, len);
+	else
+		part_error(w->part, "%s of key %llu: unexpected %s", op_names[kind],
+			   (unsigned long long)id, strerror(-r));
+}
+
+/* Contended acquires since the last look: the core keeps the last few. */
+static __attribute__((noinline)) void take_waits(struct worker *w)
+{
+	struct worker_result *result = &w->part->result;
+
+	for (; w->waits_seen != w->stats->contended; w->waits_seen++) {
+		uint64_t ticks = w->stats->wait_ticks[w->waits_seen % SHMHT_WAIT_RING];
+		uint64_t ns = (uint64_t)((double)ticks * w->job->ns_per_tick);
+
+		if (!w->measuring)
+			continue;
+		hist_record(&result->wait, ns);
+		if (ns > STALL_NS)
+			result->stalled_ns += ns;
+		if (ns > result->longest_gap_ns)
+			result->longest_gap_ns = ns;
+	}
+}
+
+static inline enum outcome outcome_of(int r)
+{
+	if (__builtin_expect(r == 0, 1))
+		return OUTCOME_OK;
+	switch (r) {
+	case -ENOENT:
+		return OUTCOME_MISS;
+	case -EEXIST:
+		return OUTCOME_EXISTS;
+	case -ENOSPC:
+		return OUTCOME_FULL;
+	case -ETIMEDOUT:
+		return OUTCOME_TIMEOUT;
+	default:
+		return OUTCOME_NR;
+	}
+}
+
+static inline enum hist_class class_of(enum op_kind kind, int r)
+{
+	static const enum hist_class classes[OP_NR] = { HIST_SEARCH_HIT, HIST_INSERT, HIST_UPDATE,
+							HIST_REMOVE };
+
+	return kind == OP_SEARCH && r ? HIST_SEARCH_MISS : classes[kind];
+}
+
+static inline __attribute__((always_inline)) void do_op(struct worker *w, uint64_t op, bool verify)
+{
+	const struct params *params = w->params;
+	struct worker_result *result = &w->part->result;
+	enum op_kind kind = op_get_kind(op);
+	uint64_t id = op_get_key(op), start = 0, end = 0;
+	enum outcome outcome;
+	size_t len = 0;
+	int r;
+
+	key_make(id, w->key, params->key_size);
+	if (kind == OP_INSERT || kind == OP_UPDATE) {
+		len = op_value_len(op, params->value_min, params->value_max);
+		value_fill(w->value, len, id, w->nonce++);
+	}
+	if (op_is_timed(op))
+		start = shmht_ticks_ordered();
+	switch (kind) {
+	case OP_SEARCH:
+		r = shmht_search(w->ctx, w->key, params->key_size, w->found, params->value_max,
+				 &len);
+		break;
+	case OP_INSERT:
+		r = shmht_insert(w->ctx, w->key, params->key_size, w->value, len);
+		break;
+	case OP_UPDATE:
+		r = shmht_update(w->ctx, w->key, params->key_size, w->value, len);
+		break;
+	default:
+		r = shmht_remove(w->ctx, w->key, params->key_size);
+		break;
+	}
+	if (op_is_timed(op))
+		end = shmht_ticks_ordered();
+
+	outcome = outcome_of(r);
+	if (__builtin_expect(outcome == OUTCOME_NR, 0)) {
+		check_failed(w, kind, id, r, 0);
+	} else {
+		result->outcomes[kind][outcome]++;
+		if (r == 0 && kind == OP_INSERT)
+			w->part->net++;
+		else if (r == 0 && kind == OP_REMOVE)
+			w->part->net--;
+	}
+	if (verify && kind == OP_SEARCH && r == 0) {
+		w->part->checked++;
+		if (__builtin_expect(!value_is_of(w->found, len, id), 0))
+			check_failed(w, kind, id, 0, len);
+	}
+	if (op_is_timed(op) && w->measuring)
+		hist_record(&result->service[class_of(kind, r)],
+			    (uint64_t)((double)(end - start) * w->job->ns_per_tick + 0.5));
+	if (__builtin_expect(w->waits_seen != w->stats->contended, 0))
+		take_waits(w);
+}
+
+static void think(const struct worker *w)
+{
+	uint64_t start = shmht_ticks();
+	uint64_t ticks = (uint64_t)((double)w->params->think_ns / w->job->ns_per_tick);
+
+	while (shmht_ticks() - start < ticks)
+		;
+}
+
+/* ---- the window -------------------------------------------------------- */
+
+static void begin_window(struct worker *w)
+{
+	struct worker_result *result = &w->part->result;
+
+	take_waits(w);
+	memset(result->outcomes, 0, sizeof(result->outcomes));
+	w->stats_before = *w->stats;
+	w->ops = 0;
+	w->run_delay_before = run_delay();
+	getrusage(RUSAGE_THREAD, &w->usage_before);
+	w->measuring = true;
+	w->part->start_ticks = shmht_ticks();
+}
+
+static void end_window(struct worker *w)
+{
+	struct worker_result *result = &w->part->result;
+	const struct shmht_lock_stats *now = w->stats, *before = &w->stats_before;
+	struct rusage usage;
+
+	w->part->end_ticks = shmht_ticks();
+	getrusage(RUSAGE_THREAD, &usage);
+	result->ops = w->ops;
+	result->user_s = timeval_s(usage.ru_utime) - timeval_s(w->usage_before.ru_utime);
+	result->sys_s = timeval_s(usage.ru_stime) - timeval_s(w->usage_before.ru_stime);
+	result->vol_ctx = (uint64_t)(usage.ru_nvcsw - w->usage_before.ru_nvcsw);
+	result->invol_ctx = (uint64_t)(usage.ru_nivcsw - w->usage_before.ru_nivcsw);
+	result->minor_faults = (uint64_t)(usage.ru_minflt - w->usage_before.ru_minflt);
+	result->run_delay_s = run_delay() - w->run_delay_before;
+	result->lock = (struct shmht_lock_stats){
+		.acquired = now->acquired - before->acquired,
+		.contended = now->contended - before->contended,
+		.spins = now->spins - before->spins,
+		.parks = now->parks - before->parks,
+		.wakes = now->wakes - before->wakes,
+		.reacquired = now->reacquired - before->reacquired,
+		.timeouts = now->timeouts - before->timeouts,
+	};
+	w->measuring = false;
+}
+
+/* Until the supervisor says stop. */
+static inline __attribute__((always_inline)) void loop_time(struct worker *w, bool verify)
+{
+	struct control *control = w->job->control;
+	uint32_t pos = 0, phase, seen = PHASE_WARMUP;
+
+	for (;;) {
+		/* Relaxed: the phase guards no data, it only has to arrive. */
+		phase = atomic_load_explicit(&control->phase, memory_order_relaxed);
+		if (__builtin_expect(phase != seen, 0)) {
+			if (phase == PHASE_STOP)
+				break;
+			begin_window(w);
+			seen = phase;
+		}
+		do_op(w, w->ring[pos++ % OPSTREAM_LEN], verify);
+		w->ops++;
+		if (w->ops % PROGRESS_EVERY == 0)
+			atomic_store_explicit(&w->part->progress, w->ops, memory_order_relaxed);
+		if (w->params->think_ns)
+			think(w);
+	}
+}
+
+/*
+ * A fixed number of operations. The first worker to finish ends the interval
+ * in which all were running; the others note how far they were then.
+ */
+static void loop_ops(struct worker *w)
+{
+	struct control *control = w->job->control;
+	bool verify = w->params->verify == VERIFY_VALUES, noted = false;
+	uint32_t pos = 0, none = 0;
+
+	begin_window(w);
+	while (w->ops < w->params->ops) {
+		if (atomic_load_explicit(&control->phase, memory_order_relaxed) == PHASE_STOP)
+			break;
+		if (!noted && atomic_load_explicit(&control->first_done, memory_order_relaxed)) {
+			w->part->ops_at_first_done = w->ops;
+			noted = true;
+		}
+		do_op(w, w->ring[pos++ % OPSTREAM_LEN], verify);
+		w->ops++;
+		if (w->ops % PROGRESS_EVERY == 0)
+			atomic_store_explicit(&w->part->progress, w->ops, memory_order_relaxed);
+		if (w->params->think_ns)
+			think(w);
+	}
+	if (!noted)
+		w->part->ops_at_first_done = w->ops;
+	if (atomic_compare_exchange_strong(&control->first_done, &none, 1))
+		atomic_store(&control->first_done_ticks, shmht_ticks());
+}
+
+/* ---- set-up ------------------------------------------------------------ */
+
+static int pin(const struct worker *w)
+{
+	cpu_set_t set;
+
+	if (w->job->cpu < 0)
+		return 0;
+	CPU_ZERO(&set);
+	CPU_SET((unsigned int)w->job->cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
+}
+
+static int preload(struct worker *w)
+{
+	const struct params *params = w->params;
+	uint64_t from = params->preload / params->procs * w->job->worker;
+	uint64_t to = w->job->worker + 1 == params->procs ?
+			      params->preload :
+			      params->preload / params->procs * (w->job->worker + 1);
+
+	for (uint64_t id = from; id < to; id++) {
+		size_t len = params->value_min +
+			     value_mix(id) % (params->value_max - params->value_min + 1u);
+		int r;
+
+		key_make(id, w->key, params->key_size);
+		value_fill(w->value, len, id, w->nonce++);
+		do {
+			r = shmht_insert(w->ctx, w->key, params->key_size, w->value, len);
+			/* Many on one lock: slow is not stuck while the phase says so. */
+		} while (r == -ETIMEDOUT && atomic_load(&w->job->control->phase) == PHASE_SETUP);
+		if (r) {
+			part_error(w->part, "preload of key %llu: %s", (unsigned long long)id,
+				   strerror(-r));
+			return r;
+		}
+		w->part->net++;
+		if (id % PROGRESS_EVERY == 0)
+			atomic_store_explicit(&w->part->progress, id - from, memory_order_relaxed);
+	}
+	return 0;
+}
+
+static int set_up(struct worker *w)
+{
+	const struct params *params = w->params;
+	struct shmht_error err;
+	int r;
+
+	r = pin(w);
+	if (r) {
+		part_error(w->part, "cannot run on CPU %d: %s; see `pin`", w->job->cpu,
+			   strerror(-r));
+		return r;
+	}
+	r = shmht_populate(w->job->map);
+	if (r) {
+		part_error(w->part, "page tables cannot be filled: %s", strerror(-r));
+		return r;
+	}
+	/* One line more than a value needs, so that nobody shares its last one. */
+	w->key = aligned_alloc(64, (params->key_size + 127u) / 64 * 64);
+	w->value = aligned_alloc(64, (params->value_max + 127u) / 64 * 64);
+	w->found = aligned_alloc(64, (params->value_max + 127u) / 64 * 64);
+	w->ring = mmap(NULL, OPSTREAM_LEN * sizeof(*w->ring), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (!w->key || !w->value || !w->found || w->ring == MAP_FAILED) {
+		part_error(w->part, "no memory for the op stream");
+		return -ENOMEM;
+	}
+	/* Before its first touch: the ring should not cost the table its TLB. */
+	madvise(w->ring, OPSTREAM_LEN * sizeof(*w->ring), MADV_HUGEPAGE);
+	r = opstream_make(params, w->job->trial, w->job->worker, w->ring, OPSTREAM_LEN,
+			  &w->part->stream_hash);
+	if (r) {
+		part_error(w->part, "op stream: %s", strerror(-r));
+		return r;
+	}
+	r = shmht_ctx_open(w->job->map, &w->ctx, &err);
+	if (r) {
+		part_error(w->part, "%s", err.text);
+		return r;
+	}
+	shmht_ctx_set_timeout(w->ctx, params->timeout_ns);
+	w->stats = shmht_ctx_stats(w->ctx);
+	w->nonce = (uint64_t)w->job->worker << 44 ^ (uint64_t)w->job->trial << 32;
+	r = preload(w);
+	if (!r)
+		shmht_ctx_set_hold(w->ctx, params->hold_ns);
+	return r;
+}
+
+static void wait_for_start(struct control *control)
+{
+	/* Asleep, not spinning: where workers outnumber CPUs others still set up. */
+	while (atomic_load(&control->phase) == PHASE_SETUP)
+		syscall(SYS_futex, &control->phase, FUTEX_WAIT, PHASE_SETUP, NULL, NULL, 0);
+}
+
+void worker_run(const struct worker_job *job)
+{
+	struct worker w = { .job = job, .params = job->params };
+	int r;
+
+	w.part = &job->control->workers[job->worker];
+	w.part->result.pid = getpid();
+	w.part->result.tid = gettid();
+	w.part->result.cpu = job->cpu;
+	w.ring = MAP_FAILED;
+	r = set_up(&w);
+	if (!r) {
+		atomic_store(&w.part->stage, STAGE_READY);
+		wait_for_start(job->control);
+		if (job->params->ops)
+			loop_ops(&w);
+		else if (job->params->verify == VERIFY_VALUES)
+			loop_time(&w, true);
+		else
+			loop_time(&w, false);
+		if (w.measuring) {
+			take_waits(&w);
+			end_window(&w);
+		}
+	}
+	shmht_ctx_close(w.ctx);
+	if (w.ring != MAP_FAILED)
+		munmap(w.ring, OPSTREAM_LEN * sizeof(*w.ring));
+	free(w.key);
+	free(w.value);
+	free(w.found);
+	/* Last: everything above is visible to whoever sees this stage. */
+	atomic_store(&w.part->stage, r ? STAGE_FAILED : STAGE_DONE);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* One worker: set-up, preload, start line, the measured loop. */
+#ifndef SHMBENCH_WORKER_H
+#define SHMBENCH_WORKER_H
+
+#include "control.h"
+#include "params.h"
+#include "shmht.h"
+
+struct worker_job {
+	const struct params *params;
+	struct control *control;
+	struct shmht *map; /* this process's mapping of the table */
+	uint32_t trial, worker;
+	int cpu; /* -1: not pinned */
+	double ns_per_tick;
+};
+
+/* Runs to the end of the trial; everything it has to say is in its part of
+ * the control region. Callable from a process of its own or from a thread. */
+void worker_run(const struct worker_job *job);
+
+#endif
