@@ -61,7 +61,7 @@ static void check_entry(struct check *chk, uint64_t bucket, uint32_t cell, uint1
 {
 	struct shmht_ctx *ctx = chk->ctx;
 	struct shm_cell *c = cell_at(ctx, cell);
-	uint64_t meta = ld(&c->meta), h;
+	uint64_t meta = ld(&c->meta), h, home;
 	unsigned char key[SHMHT_KEY_MAX + 1];
 	uint32_t key_len = meta_key_len(meta);
 
@@ -75,10 +75,10 @@ static void check_entry(struct check *chk, uint64_t bucket, uint32_t cell, uint1
 		       (unsigned long long)bucket, cell, meta_value_len(meta), ctx->value_size);
 	words_read(c->words, key, key_len);
 	h = hash_key(ctx->hash, key, key_len, ctx->hash_seed);
-	if (bucket_index(ctx, h) != bucket)
+	home = (uint64_t)(target_guess(ctx, h).bucket - ctx->buckets);
+	if (home != bucket)
 		broken(chk, "bucket %llu: cell %u holds a key of bucket %llu",
-		       (unsigned long long)bucket, cell,
-		       (unsigned long long)bucket_index(ctx, h));
+		       (unsigned long long)bucket, cell, (unsigned long long)home);
 	else if (tag && tag != tag_of_hash(h))
 		broken(chk, "bucket %llu: cell %u has tag %04x, its key %04x",
 		       (unsigned long long)bucket, cell, tag, tag_of_hash(h));
@@ -163,10 +163,16 @@ static void check_stripe(struct check *chk, uint32_t k, uint64_t fresh)
 {
 	struct shmht_ctx *ctx = chk->ctx;
 	struct shm_stripe *stripe = ctx->stripes + k;
-	uint64_t per_stripe = ctx->nr_buckets >> ctx->stripe_bits, entries = 0;
+	uint64_t first = (uint64_t)(stripe_buckets(ctx, stripe) - ctx->buckets), entries = 0;
+	uint64_t active = ld(&stripe->active), buckets = (uint32_t)active;
 	uint64_t loaded = ld(&stripe->loaded), spare = ld(&stripe->spare_mag);
 
-	for (uint64_t b = k * per_stripe; b < (k + 1) * per_stripe; b++)
+	/* The mask is the smallest of ones that covers the buckets in use. */
+	if (!buckets || buckets > 1ull << ctx->bucket_bits || buckets - 1 > active >> 32 ||
+	    (active >> 32 & ((active >> 32) + 1)) || (buckets > 1 && buckets <= (active >> 33) + 1))
+		broken(chk, "stripe %u: %llu buckets in use with mask 0x%llx", k,
+		       (unsigned long long)buckets, (unsigned long long)(active >> 32));
+	for (uint64_t b = first; b < first + (1ull << ctx->bucket_bits); b++)
 		entries += check_bucket(chk, b, ld(&stripe->last_stamp), fresh);
 	if (entries != ld(&stripe->count))
 		broken(chk, "stripe %u: %llu entries, its count says %llu", k,

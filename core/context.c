@@ -131,7 +131,8 @@ int shmht_ctx_open(struct shmht *map, struct shmht_ctx **ret_ctx, struct shmht_e
 	ctx->buckets = (struct shm_bucket *)(map->base + geo->buckets_off);
 	ctx->cells = map->base + geo->cells_off;
 	ctx->stripes = stripes_of(map);
-	ctx->nr_buckets = geo->nr_buckets;
+	ctx->bucket_bits = geo->bucket_bits;
+	ctx->bucket_mask = (uint32_t)((1ull << geo->bucket_bits) - 1);
 	ctx->nr_cells = geo->nr_cells;
 	ctx->hash = map->hash;
 	ctx->hash_seed = map->hash_seed;

@@ -36,7 +36,8 @@ struct shmht_ctx {
 	struct shm_bucket *buckets;
 	unsigned char *cells;
 	struct shm_stripe *stripes;
-	uint64_t nr_buckets;
+	uint32_t bucket_bits;
+	uint32_t bucket_mask;
 	uint64_t nr_cells;
 	uint64_t hash_seed;
 	shmht_hash_fn hash;

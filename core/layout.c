@@ -98,7 +98,7 @@ int geometry_compute(const struct shmht_config *cfg, struct geometry *ret_geomet
 		.max_workers = cfg->max_workers ? cfg->max_workers : 256,
 		.pages = cfg->pages,
 	};
-	uint64_t batch, cell, page;
+	uint64_t batch, cell, page, per_stripe;
 	int r = check_ranges(cfg, err);
 
 	if (r)
@@ -110,9 +110,11 @@ int geometry_compute(const struct shmht_config *cfg, struct geometry *ret_geomet
 	g.value_word = (g.key_size + 7) / 8;
 	cell = sizeof(struct shm_cell) + 8ull * g.value_word + (g.value_size + 7ull) / 8 * 8;
 	g.cell_bytes = (uint32_t)round_up(cell, CELL_ALIGN);
-	g.buckets_per_stripe = (g.capacity + BUCKET_LOAD - 1) / BUCKET_LOAD;
-	g.buckets_per_stripe = (g.buckets_per_stripe + g.stripes - 1) / g.stripes;
-	g.nr_buckets = g.buckets_per_stripe * g.stripes;
+	per_stripe = (g.capacity + BUCKET_LOAD - 1) / BUCKET_LOAD;
+	per_stripe = (per_stripe + g.stripes - 1) / g.stripes;
+	while (1ull << g.bucket_bits < per_stripe)
+		g.bucket_bits++;
+	g.nr_buckets = (uint64_t)g.stripes << g.bucket_bits;
 	g.nr_cells = 1 + g.capacity + 1 + (g.stripes - 1ull) * 2 * g.batch;
 	if (g.nr_cells > UINT32_MAX) {
 		error_set(err, "capacity %llu with %u stripes needs %llu cells; at most %u",

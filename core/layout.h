@@ -22,7 +22,9 @@
 #define HEADER_BYTES 4096
 #define LOCK_SLOT_BYTES 64
 #define BUCKET_SLOTS 8
-#define BUCKET_LOAD 4 /* entries per bucket at capacity: 2.1 % of full buckets overflow */
+#define BUCKET_LOAD 5	/* entries per bucket at capacity, at most: 7 % of those overflow */
+#define GROW_LOAD 4	/* entries per active bucket that make a stripe split one */
+#define ACTIVE_FIRST 16 /* buckets in use in an empty stripe */
 #define BATCH_MAX 32
 #define CELL_ALIGN 32 /* 16 + 16 + 64 bytes fill exactly 96: two lines, whichever the cell */
 #define HUGE_BYTES (2u << 20)
@@ -79,7 +81,10 @@ struct shm_slot {
 
 /*
  * A stripe is a lock and what it guards: a run of buckets and the free cells
- * it has at hand. Lists of free cells are (first cell, length) in one word.
+ * it has at hand. Of its buckets only the first `active` are in use: linear
+ * hashing (Litwin, VLDB 1980) adds one whenever there are GROW_LOAD entries for
+ * each, so that what a nearly empty table touches fits the caches and the TLB,
+ * however large its capacity is. Lists of free cells are (first cell, length) in one word.
  * The pool is one stripe more, after the last, with its own lock (order: a
  * stripe's lock, then the pool's).
  */
@@ -92,7 +97,8 @@ struct shm_stripe {
 	shm_word spare_mag; /* a second, whole batch; the pool: next cell never used */
 	shm_word limbo;	    /* reserved for read = rcu */
 	shm_word pad[3];
-	shm_word spare[8];
+	shm_word active; /* low half: buckets in use; high half: their mask. Read by all */
+	shm_word spare[7];
 };
 
 /*
@@ -122,7 +128,7 @@ _Static_assert(offsetof(struct shm_slot, reader) == 2 * LINE_BYTES, "own line");
 _Static_assert(sizeof(struct shm_stripe) == 4 * LINE_BYTES, "no two stripes share a line");
 _Static_assert(offsetof(struct shm_stripe, intent) == LINE_BYTES, "own line");
 _Static_assert(offsetof(struct shm_stripe, count) == 2 * LINE_BYTES, "own line");
-_Static_assert(offsetof(struct shm_stripe, spare) == 3 * LINE_BYTES, "own line");
+_Static_assert(offsetof(struct shm_stripe, active) == 3 * LINE_BYTES, "own line: rarely written");
 _Static_assert(sizeof(struct shm_bucket) == LINE_BYTES, "a bucket is one line");
 _Static_assert(offsetof(struct shm_bucket, tags) == 8, "golden");
 _Static_assert(offsetof(struct shm_bucket, cells) == 24, "golden");
@@ -138,7 +144,7 @@ _Static_assert(SHMHT_KEY_MAX < 1u << 12 && SHMHT_VALUE_MAX < 1u << 20, "fields o
 							sizeof(struct shm_header)),                \
 					      sizeof(struct shm_slot) << 8 | LOCK_SLOT_BYTES),     \
 				    sizeof(struct shm_stripe) << 8 | sizeof(struct shm_bucket)),   \
-			  BUCKET_SLOTS << 16 | BUCKET_LOAD << 8 | BATCH_MAX),                      \
+			  BUCKET_SLOTS << 24 | BUCKET_LOAD << 16 | GROW_LOAD << 8 | BATCH_MAX),                      \
 		  CELL_ALIGN << 8 | sizeof(struct shm_cell))
 
 /* Everything about a region that follows from its configuration. */
@@ -150,7 +156,8 @@ struct geometry {
 	uint32_t batch;
 	uint32_t cell_bytes;
 	uint32_t value_word; /* index in words[] where the value starts */
-	uint64_t nr_buckets, buckets_per_stripe;
+	uint64_t nr_buckets;
+	uint32_t bucket_bits; /* log2(buckets per stripe) */
 	uint64_t nr_cells; /* cell 0 included */
 	uint64_t slots_off, stripes_off, buckets_off, cells_off, total_bytes;
 };

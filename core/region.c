@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "context.h"
-#include "hash.h"
 #include "pages.h"
+#include "table.h"
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
@@ -121,6 +121,8 @@ static void init_header(struct shmht *map, const struct shmht_config *cfg)
 	header->buckets_off = geo->buckets_off;
 	header->cells_off = geo->cells_off;
 	header_set_strategy(header, map->strategy, cfg->read);
+	for (uint32_t k = 0; k < geo->stripes; k++)
+		st(&stripes_of(map)[k].active, active_first(geo->bucket_bits));
 	/* Cells are handed out from here; linking them all now would make
 	 * creation cost what the capacity is. */
 	st(&pool->spare_mag, 1);

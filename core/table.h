@@ -32,16 +32,87 @@ struct place {
 	uint32_t cell;
 };
 
-INLINE uint64_t bucket_index(const struct shmht_ctx *ctx, uint64_t h)
+/*
+ * A hash is cut in three that do not overlap: the top bits, 16 at most, choose
+ * the stripe, 32 in the middle the bucket in it, the low 16 are the tag.
+ */
+
+/* Shifted in two steps, for a shift by 64 is undefined. */
+INLINE uint64_t stripe_index(const struct shmht_ctx *ctx, uint64_t h)
 {
-	return (uint64_t)((unsigned __int128)h * ctx->nr_buckets >> 64);
+	return h >> 1 >> (63 - ctx->stripe_bits);
 }
 
-/* nr_buckets is a multiple of the stripes, so a bucket has one stripe: the
- * hash's top bits. Shifted in two steps, for a shift by 64 is undefined. */
-INLINE struct shm_stripe *stripe_of_hash(const struct shmht_ctx *ctx, uint64_t h)
+INLINE uint64_t active_make(uint32_t buckets, uint32_t mask)
 {
-	return ctx->stripes + (h >> 1 >> (63 - ctx->stripe_bits));
+	return buckets | (uint64_t)mask << 32;
+}
+
+INLINE uint64_t active_first(uint32_t bucket_bits)
+{
+	uint32_t buckets = bucket_bits < 32 && 1u << bucket_bits < ACTIVE_FIRST ? 1u << bucket_bits :
+										  ACTIVE_FIRST;
+
+	return active_make(buckets, buckets - 1);
+}
+
+/* Litwin's address: the hash modulo the next power of two, or modulo half of it
+ * where that bucket has not been split off yet. */
+INLINE uint32_t active_index(uint64_t active, uint64_t h)
+{
+	uint32_t mask = (uint32_t)(active >> 32), idx = (uint32_t)(h >> 16) & mask;
+
+	return idx >= (uint32_t)active ? idx & mask >> 1 : idx;
+}
+
+INLINE struct shm_bucket *stripe_buckets(const struct shmht_ctx *ctx, const struct shm_stripe *stripe)
+{
+	return ctx->buckets + ((size_t)(stripe - ctx->stripes) << ctx->bucket_bits);
+}
+
+/* Bucket of a hash in stripe k, given what `active` said. The last mask keeps a
+ * hostile word inside the stripe. */
+INLINE struct shm_bucket *bucket_at(const struct shmht_ctx *ctx, uint64_t k, uint64_t active,
+				    uint64_t h)
+{
+	return ctx->buckets +
+	       ((k << ctx->bucket_bits) + (active_index(active, h) & ctx->bucket_mask));
+}
+
+/* Where an operation goes: a guess until the stripe's lock is held, and then
+ * right unless the stripe grew in between. */
+struct target {
+	struct shm_stripe *stripe;
+	struct shm_bucket *bucket;
+	uint64_t active;
+};
+
+INLINE struct target target_guess(const struct shmht_ctx *ctx, uint64_t h)
+{
+	uint64_t k = stripe_index(ctx, h);
+	struct target to = { .stripe = ctx->stripes + k };
+
+	to.active = ld(&to.stripe->active);
+	to.bucket = bucket_at(ctx, k, to.active, h);
+	return to;
+}
+
+INLINE struct shm_bucket *target_bucket(const struct shmht_ctx *ctx, const struct target *to,
+					uint64_t h)
+{
+	uint64_t active = ld(&to->stripe->active);
+
+	return likely(active == to->active) ?
+		       to->bucket :
+		       bucket_at(ctx, stripe_index(ctx, h), active, h);
+}
+
+/* How many buckets of the stripe can hold entries. */
+INLINE uint64_t buckets_active(const struct shmht_ctx *ctx, struct shm_stripe *stripe)
+{
+	uint64_t active = (uint32_t)ld(&stripe->active), all = 1ull << ctx->bucket_bits;
+
+	return active < all ? active : all;
 }
 
 INLINE struct shm_stripe *pool_of(const struct shmht_ctx *ctx)

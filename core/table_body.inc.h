@@ -69,7 +69,7 @@ static __attribute__((noinline)) int enter_contended(struct lock *l, struct shmh
 INLINE void tsan_witness(struct shm_stripe *stripe)
 {
 #if defined(__SANITIZE_THREAD__)
-	++*(uint64_t *)(void *)&stripe->spare[0];
+	++*(uint64_t *)(void *)&stripe->spare[6];
 #else
 	(void)stripe;
 #endif
@@ -276,14 +276,55 @@ INLINE void fill_cell(struct shmht_ctx *ctx, struct shm_cell *c, uint64_t stamp,
 	words_write(c->words + ctx->value_word, value, value_len);
 }
 
+/* Makes a filled cell an entry of the bucket, by one store. */
+INLINE void publish(struct shm_bucket *b, struct shm_cell *c, uint32_t cell, uint64_t h,
+		    uint64_t meta)
+{
+	unsigned int empty = tags_match(ld(&b->tags[0]), ld(&b->tags[1]), 0);
+
+	if (likely(empty)) {
+		unsigned int slot = (unsigned int)__builtin_ctz(empty);
+		shm_word *numbers = &b->cells[slot / 2], *tags = &b->tags[slot / 4];
+
+		st(&c->meta, link_set(meta, 0, 0));
+		st(numbers, link_set(ld(numbers), 32 * (slot % 2), cell));
+		/* Commit. Pairs with the acquire of the tags in find_lane(). */
+		st_release(tags, ld(tags) | (uint64_t)tag_of_hash(h) << 16 * (slot % 4));
+	} else {
+		uint64_t head = ld(&b->head);
+
+		st(&c->meta, link_set(meta, 0, (uint32_t)(head >> 32)));
+		/* Commit. Pairs with the acquire of the head in find(). */
+		st_release(&b->head, link_set(head, 32, cell));
+	}
+}
+
+/* Takes an entry out of its bucket, by one store. */
+INLINE void unpublish(struct shmht_ctx *ctx, struct shm_bucket *b, const struct place *place)
+{
+	if (place->slot != SLOT_OVERFLOW) {
+		shm_word *tags = &b->tags[place->slot / 4];
+
+		/* Commit. Pairs with the acquire of the tags in find_lane(). */
+		st_release(tags, ld(tags) & ~(0xffffull << 16 * (place->slot % 4)));
+	} else {
+		uint32_t next = meta_next(ld(&cell_at(ctx, place->cell)->meta));
+
+		/* Commit. Pairs with the acquire of the head in find(). */
+		st_release(place->link, link_set(ld(place->link), place->shift, next));
+	}
+}
+
+static void grow(struct shmht_ctx *ctx, struct shm_stripe *stripe);
+
 INLINE int add_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
 		     uint64_t h, const unsigned char *key, size_t key_len,
 		     const unsigned char *value, size_t value_len)
 {
 	uint64_t stamp = next_stamp(ctx, stripe);
-	unsigned int empty;
 	struct shm_cell *c;
 	uint32_t cell, next_free;
+	uint64_t count;
 	int r = take(ctx, stripe, 2, &cell);
 
 	if (unlikely(r))
@@ -291,25 +332,13 @@ INLINE int add_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct sh
 	c = cell_at(ctx, cell);
 	next_free = meta_next(ld(&c->meta));
 	fill_cell(ctx, c, stamp, key, key_len, value, value_len);
-	empty = tags_match(ld(&b->tags[0]), ld(&b->tags[1]), 0);
-	if (likely(empty)) {
-		unsigned int slot = (unsigned int)__builtin_ctz(empty);
-		shm_word *numbers = &b->cells[slot / 2], *tags = &b->tags[slot / 4];
-
-		st(&c->meta, meta_make(0, key_len, value_len));
-		st(numbers, link_set(ld(numbers), 32 * (slot % 2), cell));
-		/* Commit. Pairs with the acquire of the tags in find(). */
-		st_release(tags, ld(tags) | (uint64_t)tag_of_hash(h) << 16 * (slot % 4));
-	} else {
-		uint64_t head = ld(&b->head);
-
-		st(&c->meta, meta_make((uint32_t)(head >> 32), key_len, value_len));
-		/* Commit. Pairs with the acquire of the head in find(). */
-		st_release(&b->head, link_set(head, 32, cell));
-	}
+	publish(b, c, cell, h, meta_make(0, key_len, value_len));
 	taken(stripe, next_free);
 	st(&stripe->last_stamp, stamp);
-	st(&stripe->count, ld(&stripe->count) + 1);
+	count = ld(&stripe->count) + 1;
+	st(&stripe->count, count);
+	if (unlikely(count > (uint64_t)GROW_LOAD * (uint32_t)ld(&stripe->active)))
+		grow(ctx, stripe);
 	return 0;
 }
 
@@ -339,17 +368,7 @@ INLINE int replace_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struc
 INLINE void drop_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
 		       const struct place *place)
 {
-	if (place->slot != SLOT_OVERFLOW) {
-		shm_word *tags = &b->tags[place->slot / 4];
-
-		/* Commit. Pairs with the acquire of the tags in find(). */
-		st_release(tags, ld(tags) & ~(0xffffull << 16 * (place->slot % 4)));
-	} else {
-		uint32_t next = meta_next(ld(&cell_at(ctx, place->cell)->meta));
-
-		/* Commit. Pairs with the acquire of the head in find(). */
-		st_release(place->link, link_set(ld(place->link), place->shift, next));
-	}
+	unpublish(ctx, b, place);
 	st(&stripe->count, ld(&stripe->count) - 1);
 	put(ctx, stripe, place->cell);
 }
@@ -359,8 +378,8 @@ INLINE void drop_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct 
 static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, void *value,
 		     size_t size, size_t *ret_len)
 {
-	struct shm_stripe *stripe;
 	struct shm_bucket *b;
+	struct target to;
 	struct shm_cell *c;
 	uint32_t value_len, cell;
 	uint64_t h;
@@ -369,12 +388,12 @@ static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, voi
 	if (unlikely(r))
 		return r;
 	h = hash_key(ctx->hash, key, key_len, ctx->hash_seed);
-	stripe = stripe_of_hash(ctx, h);
-	b = ctx->buckets + bucket_index(ctx, h);
-	__builtin_prefetch(b);
-	r = enter(ctx, stripe);
+	to = target_guess(ctx, h);
+	__builtin_prefetch(to.bucket);
+	r = enter(ctx, to.stripe);
 	if (unlikely(r))
 		return r;
+	b = target_bucket(ctx, &to, h);
 	r = find_cell(ctx, b, h, key, key_len, &cell);
 	if (likely(!r)) {
 		c = cell_at(ctx, cell);
@@ -389,7 +408,7 @@ static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, voi
 			*ret_len = value_len;
 		}
 	}
-	leave(ctx, stripe);
+	leave(ctx, to.stripe);
 	return r;
 }
 
@@ -398,8 +417,8 @@ enum put_mode { PUT_INSERT, PUT_UPDATE, PUT_UPSERT };
 INLINE int op_put(struct shmht_ctx *ctx, const void *key, size_t key_len, const void *value,
 		  size_t value_len, enum put_mode mode)
 {
-	struct shm_stripe *stripe;
 	struct shm_bucket *b;
+	struct target to;
 	struct place place;
 	uint64_t h;
 	int r = check_key(ctx, key_len);
@@ -409,20 +428,20 @@ INLINE int op_put(struct shmht_ctx *ctx, const void *key, size_t key_len, const 
 	if (unlikely(value_len > ctx->value_size))
 		return -E2BIG;
 	h = hash_key(ctx->hash, key, key_len, ctx->hash_seed);
-	stripe = stripe_of_hash(ctx, h);
-	b = ctx->buckets + bucket_index(ctx, h);
-	__builtin_prefetch(b, 1);
-	r = enter(ctx, stripe);
+	to = target_guess(ctx, h);
+	__builtin_prefetch(to.bucket, 1);
+	r = enter(ctx, to.stripe);
 	if (unlikely(r))
 		return r;
+	b = target_bucket(ctx, &to, h);
 	r = find(ctx, b, h, key, key_len, &place);
 	if (!r)
 		r = mode == PUT_INSERT ?
 			    -EEXIST :
-			    replace_entry(ctx, stripe, &place, key, key_len, value, value_len);
+			    replace_entry(ctx, to.stripe, &place, key, key_len, value, value_len);
 	else if (r == -ENOENT && mode != PUT_UPDATE)
-		r = add_entry(ctx, stripe, b, h, key, key_len, value, value_len);
-	leave(ctx, stripe);
+		r = add_entry(ctx, to.stripe, b, h, key, key_len, value, value_len);
+	leave(ctx, to.stripe);
 	return r;
 }
 
@@ -446,8 +465,8 @@ static int op_upsert(struct shmht_ctx *ctx, const void *key, size_t key_len, con
 
 static int op_remove(struct shmht_ctx *ctx, const void *key, size_t key_len)
 {
-	struct shm_stripe *stripe;
 	struct shm_bucket *b;
+	struct target to;
 	struct place place;
 	uint64_t h;
 	int r = check_key(ctx, key_len);
@@ -455,16 +474,16 @@ static int op_remove(struct shmht_ctx *ctx, const void *key, size_t key_len)
 	if (unlikely(r))
 		return r;
 	h = hash_key(ctx->hash, key, key_len, ctx->hash_seed);
-	stripe = stripe_of_hash(ctx, h);
-	b = ctx->buckets + bucket_index(ctx, h);
-	__builtin_prefetch(b, 1);
-	r = enter(ctx, stripe);
+	to = target_guess(ctx, h);
+	__builtin_prefetch(to.bucket, 1);
+	r = enter(ctx, to.stripe);
 	if (unlikely(r))
 		return r;
+	b = target_bucket(ctx, &to, h);
 	r = find(ctx, b, h, key, key_len, &place);
 	if (likely(!r))
-		drop_entry(ctx, stripe, b, &place);
-	leave(ctx, stripe);
+		drop_entry(ctx, to.stripe, b, &place);
+	leave(ctx, to.stripe);
 	return r;
 }
 
@@ -481,6 +500,7 @@ static void op_unlock(struct shmht_ctx *ctx, uint32_t k)
 }
 
 #include "table_sweep.inc.h"
+#include "table_grow.inc.h"
 
 static int slot_init(void *slot)
 {

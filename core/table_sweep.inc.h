@@ -50,28 +50,29 @@ INLINE int each_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct s
 	return -EUCLEAN;
 }
 
-/* Every bucket of the table, `span` buckets per lock hold. */
+/* Every active bucket of the table, `span` buckets per lock hold. */
 INLINE int sweep(struct shmht_ctx *ctx, uint64_t span, entry_fn fn, void *arg)
 {
-	uint64_t per_stripe = ctx->nr_buckets >> ctx->stripe_bits;
 	int r = 0;
 
 	for (uint32_t k = 0; k < 1u << ctx->stripe_bits; k++) {
 		struct shm_stripe *stripe = ctx->stripes + k;
-		struct shm_bucket *b = ctx->buckets + k * per_stripe, *end = b + per_stripe;
+		struct shm_bucket *base = stripe_buckets(ctx, stripe);
+		uint64_t b = 0, end;
 
-		while (b < end) {
-			struct shm_bucket *stop = (uint64_t)(end - b) > span ? b + span : end;
-
+		/* A split moves entries only to later buckets: none is missed when
+		 * `end` grows between two holds. */
+		do {
 			r = enter(ctx, stripe);
 			if (r)
 				return r;
-			for (; b < stop && !r; b++)
-				r = each_entry(ctx, stripe, b, fn, arg);
+			end = buckets_active(ctx, stripe);
+			for (uint64_t n = 0; n < span && b < end && !r; n++, b++)
+				r = each_entry(ctx, stripe, base + b, fn, arg);
 			leave(ctx, stripe);
 			if (r)
 				return r;
-		}
+		} while (b < end);
 	}
 	return 0;
 }

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* reopen: another strategy for the same bytes, on a quiet table only. */
+#include <unistd.h>
+
+#include "layout.h"
+#include "support.h"
+
+#define STATE_OFF ((off_t)offsetof(struct shm_header, state))
+
+static void fill(struct shmht *map, uint64_t from, uint64_t to)
+{
+	struct shmht_ctx *ctx = context_open(map);
+
+	for (uint64_t k = from; k < to; k++)
+		assert_rc(put_number(ctx, k), 0);
+	shmht_ctx_close(ctx);
+}
+
+/* Through all strategies in turn; the data stay, and can be changed. */
+static void data_intact(const struct shmht_strategy *strategy)
+{
+	struct shmht_config cfg = small_config(strategy, 1000);
+	const struct shmht_strategy *next;
+	struct shmht_info info;
+	struct shmht_ctx *ctx;
+	struct shmht *map;
+	uint64_t nr = 100;
+	int fd;
+
+	cfg.stripes = 4;
+	map = table_create(&cfg);
+	fd = dup(shmht_fd(map));
+	fill(map, 0, nr);
+	shmht_detach(map);
+	for (unsigned int i = 0; (next = real_strategy(i)); i++) {
+		assert_rc(shmht_reopen(fd, next->name, SHMHT_READ_LOCKED, NULL), 0);
+		map = table_attach(fd);
+		shmht_info(map, &info);
+		assert_string_equal(info.strategy, next->name);
+		ctx = context_open(map);
+		assert_count(ctx, nr);
+		for (uint64_t k = 0; k < nr; k++)
+			assert_true(has_number(ctx, k));
+		assert_sound(ctx);
+		shmht_ctx_close(ctx);
+		fill(map, nr, nr + 50);
+		nr += 50;
+		shmht_detach(map);
+	}
+	assert_rc(shmht_reopen(fd, strategy->name, SHMHT_READ_LOCKED, NULL), 0);
+	close(fd);
+}
+
+static void busy_while_in_use(const struct shmht_strategy *strategy)
+{
+	struct table t = table_small(strategy, 10);
+	struct shmht_error err = { "" };
+	const struct shmht_strategy *next;
+	struct shmht *other;
+	int fd = shmht_fd(t.map);
+
+	assert_rc(put_number(t.ctx, 1), 0);
+	for (unsigned int i = 0; (next = real_strategy(i)); i++) {
+		assert_rc(shmht_reopen(fd, next->name, SHMHT_READ_LOCKED, &err), -EBUSY);
+		assert_says(&err, "context");
+	}
+	assert_true(has_number(t.ctx, 1)); /* a refusal changed nothing */
+	other = table_attach(fd);
+	shmht_detach(other);
+	shmht_ctx_close(t.ctx);
+	assert_rc(shmht_reopen(fd, strategy->name, SHMHT_READ_LOCKED, &err), 0);
+	other = table_attach(fd);
+	shmht_detach(t.map);
+	t.map = other;
+	t.ctx = context_open(t.map);
+	table_close(&t);
+}
+
+static int leave_open(void *arg)
+{
+	struct shmht_ctx *ctx;
+
+	return shmht_ctx_open(arg, &ctx, NULL) || put_number(ctx, 1);
+}
+
+/* Workers that died are none; a lock that one of them held is made anew. */
+static void after_the_dead(const struct shmht_strategy *strategy)
+{
+	struct shmht_config cfg = small_config(strategy, 10);
+	struct shmht *map = table_create(&cfg), *other;
+
+	assert_int_equal(child_wait(child_start(leave_open, map)), 0);
+	assert_rc(shmht_reopen(shmht_fd(map), strategy->name, SHMHT_READ_LOCKED, NULL), 0);
+	other = table_attach(shmht_fd(map));
+	fill(other, 2, 5);
+	shmht_detach(other);
+	shmht_destroy(map);
+}
+
+static int lock_and_die(void *arg)
+{
+	struct shmht_info info;
+	struct shmht_ctx *ctx;
+
+	shmht_info(arg, &info);
+	if (shmht_ctx_open(arg, &ctx, NULL))
+		return 1;
+	return shmht_strategy_find(info.strategy)->ops.lock(ctx, 0);
+}
+
+static void frees_a_dead_lock(const struct shmht_strategy *strategy)
+{
+	struct shmht_config cfg = small_config(strategy, 10);
+	struct shmht *map = table_create(&cfg), *other;
+
+	fill(map, 0, 3);
+	assert_int_equal(child_wait(child_start(lock_and_die, map)), 0);
+	assert_rc(shmht_reopen(shmht_fd(map), strategy->name, SHMHT_READ_LOCKED, NULL), 0);
+	other = table_attach(shmht_fd(map));
+	fill(other, 3, 10);
+	shmht_detach(other);
+	shmht_destroy(map);
+}
+
+/* A mapping from before speaks another lock: no context from it. */
+static void old_mapping_is_stale(const struct shmht_strategy *strategy)
+{
+	struct shmht_config cfg = small_config(strategy, 10);
+	struct shmht *map = table_create(&cfg), *other;
+	struct shmht_ctx *ctx = (struct shmht_ctx *)0x77;
+	struct shmht_error err = { "" };
+
+	assert_rc(shmht_reopen(shmht_fd(map), strategy->name, SHMHT_READ_LOCKED, NULL), 0);
+	assert_rc(shmht_ctx_open(map, &ctx, &err), -ESTALE);
+	assert_ptr_equal(ctx, (struct shmht_ctx *)0x77);
+	assert_says(&err, "attach again");
+	other = table_attach(shmht_fd(map));
+	fill(other, 0, 5); /* the refusal kept no slot: there would be none for `none` */
+	assert_rc(shmht_reopen(shmht_fd(map), strategy->name, SHMHT_READ_LOCKED, NULL), 0);
+	shmht_detach(other);
+	shmht_destroy(map);
+}
+
+static void refuses(const struct shmht_strategy *strategy)
+{
+	struct shmht_config cfg = small_config(strategy, 10);
+	struct shmht *map = table_create(&cfg), *other;
+	struct shmht_error err = { "" };
+	int fd = dup(shmht_fd(map));
+
+	assert_rc(shmht_reopen(fd, "no such lock", SHMHT_READ_LOCKED, &err), -ENOSYS);
+	assert_says(&err, "'no such lock'");
+	assert_rc(shmht_reopen(fd, NULL, SHMHT_READ_LOCKED, &err), -ENOSYS);
+	fill(map, 0, 5);
+	other = table_attach(fd); /* still as it was */
+	shmht_detach(other);
+	shmht_destroy(map);
+	assert_rc(shmht_reopen(fd, strategy->name, SHMHT_READ_LOCKED, &err), -ESTALE);
+	close(fd);
+}
+
+/* Killed in between: nobody gets in, and the next reopen finishes it. */
+static void finishes_what_was_begun(const struct shmht_strategy *strategy)
+{
+	struct shmht_config cfg = small_config(strategy, 100);
+	struct shmht *map = table_create(&cfg), *other = (struct shmht *)0x77;
+	uint64_t converting[3] = { REGION_CONVERTING, 1, 999999999 /* no such thread */ };
+	unsigned char half[64] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	struct shmht_error err = { "" };
+	struct shmht_ctx *ctx;
+	int fd = shmht_fd(map);
+
+	fill(map, 0, 50);
+	assert_int_equal(pwrite(fd, converting, sizeof(converting), STATE_OFF), 24);
+	assert_int_equal(pwrite(fd, half, 64, 4096 + 8 * 256), 64); /* the stripe's lock */
+	assert_rc(shmht_attach(fd, NULL, &other, &err), -EBUSY);
+	assert_rc(shmht_ctx_open(map, &ctx, &err), -EBUSY);
+	assert_rc(shmht_reopen(fd, strategy->name, SHMHT_READ_LOCKED, &err), 0);
+	other = table_attach(fd);
+	fill(other, 50, 100);
+	ctx = context_open(other);
+	assert_count(ctx, 100);
+	assert_sound(ctx);
+	shmht_ctx_close(ctx);
+	shmht_detach(other);
+	shmht_destroy(map);
+}
+
+/* A conversion begun and not finished is not taken for finished because
+ * somebody happened to have a slot when the next one looked. */
+static void busy_is_not_ready(const struct shmht_strategy *strategy)
+{
+	struct table t = table_small(strategy, 100);
+	uint64_t converting[3] = { REGION_CONVERTING, 1, 999999999 }, ready[3] = { REGION_READY };
+	struct shmht_error err = { "" };
+	struct shmht *other;
+	int fd = shmht_fd(t.map);
+
+	assert_int_equal(pwrite(fd, converting, sizeof(converting), STATE_OFF), 24);
+	assert_rc(shmht_reopen(fd, strategy->name, SHMHT_READ_LOCKED, &err), -EBUSY);
+	assert_rc(shmht_attach(fd, NULL, &other, &err), -EBUSY);
+	assert_int_equal(pwrite(fd, ready, sizeof(ready), STATE_OFF), 24);
+	table_close(&t);
+}
+
+/* A converter that lives is not disturbed. */
+static void one_converter(const struct shmht_strategy *strategy)
+{
+	struct shmht_config cfg = small_config(strategy, 100);
+	struct shmht *map = table_create(&cfg);
+	uint64_t converting[4] = { REGION_CONVERTING, 1, (uint64_t)getpid(), 0 };
+	struct shmht_error err = { "" };
+
+	assert_int_equal(pwrite(shmht_fd(map), converting, 32, STATE_OFF), 32);
+	assert_rc(shmht_reopen(shmht_fd(map), strategy->name, SHMHT_READ_LOCKED, &err), -EBUSY);
+	assert_says(&err, "converting");
+	shmht_destroy(map);
+}
+
+static const struct strategy_test tests[] = {
+	{ "reopen: through all strategies, data intact", data_intact, 0 },
+	{ "reopen: EBUSY while a context is alive", busy_while_in_use, 0 },
+	{ "reopen: the dead do not count", after_the_dead, 0 },
+	{ "reopen: frees a dead holder's lock", frees_a_dead_lock, 0 },
+	{ "reopen: older mappings are ESTALE", old_mapping_is_stale, 0 },
+	{ "reopen: refuses", refuses, 0 },
+	{ "reopen: finishes what a dead one began", finishes_what_was_begun, 0 },
+	{ "reopen: EBUSY leaves CONVERTING as it was", busy_is_not_ready, 0 },
+	{ "reopen: one converter at a time", one_converter, 0 },
+};
+
+int main(void)
+{
+	return RUN_EVERY_STRATEGY("reopen", tests);
+}
