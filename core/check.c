@@ -149,7 +149,8 @@ static void check_chain(struct check *chk, uint64_t first, uint64_t len, uint64_
 {
 	uint64_t n = 0, cell;
 
-	for (cell = first; cell && n < len; cell = meta_next(ld(&cell_at(chk->ctx, (uint32_t)cell)->meta))) {
+	for (cell = first; cell && n < len;
+	     cell = meta_next(ld(&cell_at(chk->ctx, (uint32_t)cell)->meta))) {
 		if (!meet(chk, cell, fresh, what, nr))
 			return;
 		n++;

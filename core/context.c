@@ -82,10 +82,11 @@ static int check_state(const struct shmht *map, struct shmht_error *err)
 		return -EBUSY;
 	}
 	if (generation != map->generation) {
-		error_set(err,
-			  "the table was reopened under another strategy (generation %llu, mapped at "
-			  "%llu); attach again",
-			  (unsigned long long)generation, (unsigned long long)map->generation);
+		error_set(
+			err,
+			"the table was reopened under another strategy (generation %llu, mapped at "
+			"%llu); attach again",
+			(unsigned long long)generation, (unsigned long long)map->generation);
 		return -ESTALE;
 	}
 	return 0;

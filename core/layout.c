@@ -118,8 +118,8 @@ int geometry_compute(const struct shmht_config *cfg, struct geometry *ret_geomet
 	g.nr_cells = 1 + g.capacity + 1 + (g.stripes - 1ull) * 2 * g.batch;
 	if (g.nr_cells > UINT32_MAX) {
 		error_set(err, "capacity %llu with %u stripes needs %llu cells; at most %u",
-			  (unsigned long long)g.capacity, g.stripes,
-			  (unsigned long long)g.nr_cells, UINT32_MAX);
+			  (unsigned long long)g.capacity, g.stripes, (unsigned long long)g.nr_cells,
+			  UINT32_MAX);
 		return -EINVAL;
 	}
 

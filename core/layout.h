@@ -57,9 +57,9 @@ struct shm_header {
 	uint64_t nr_buckets, nr_cells;
 	uint64_t slots_off, stripes_off, buckets_off, cells_off;
 	/* Changed by reopen, on a quiet table only. */
-	shm_word state;		/* enum region_state */
-	shm_word generation;	/* of the strategy: counts reopens */
-	shm_word converter;	/* tid of who converts */
+	shm_word state;		  /* enum region_state */
+	shm_word generation;	  /* of the strategy: counts reopens */
+	shm_word converter;	  /* tid of who converts */
 	shm_word converter_start; /* and when that thread started */
 	shm_word read_mode;
 	shm_word lock_hash;
@@ -72,8 +72,8 @@ struct shm_slot {
 	shm_half life; /* tid, 0 when free */
 	shm_half generation;
 	shm_word pid;
-	shm_word start_time; /* /proc/TID/stat field 22; 0 while being claimed */
-	shm_word robust[5];  /* reserved for the kernel's list of held locks */
+	shm_word start_time;		      /* /proc/TID/stat field 22; 0 while being claimed */
+	shm_word robust[5];		      /* reserved for the kernel's list of held locks */
 	unsigned char lock_local[LINE_BYTES]; /* a queue lock's node */
 	shm_word reader[8];		      /* reserved for read sections */
 	shm_word spare[8];
@@ -114,8 +114,8 @@ struct shm_bucket {
 };
 
 struct shm_cell {
-	shm_word meta;	/* bits 0-31 next cell, 32-43 key bytes, 44-63 value bytes */
-	shm_word stamp; /* age; in the first cell of a free chain: next chain, its length */
+	shm_word meta;	  /* bits 0-31 next cell, 32-43 key bytes, 44-63 value bytes */
+	shm_word stamp;	  /* age; in the first cell of a free chain: next chain, its length */
 	shm_word words[]; /* key, zero-padded to 8 bytes; then value, likewise */
 };
 
@@ -138,13 +138,12 @@ _Static_assert(SHMHT_KEY_MAX < 1u << 12 && SHMHT_VALUE_MAX < 1u << 20, "fields o
 
 #define HASH_STEP(h, x) (((h) ^ (uint64_t)(x)) * 0x100000001b3ull)
 #define LAYOUT_HASH                                                                                \
-	HASH_STEP(HASH_STEP(                                                                       \
-			  HASH_STEP(HASH_STEP(HASH_STEP(HASH_STEP(0xcbf29ce484222325ull,           \
-								  LAYOUT_VERSION),                 \
-							sizeof(struct shm_header)),                \
-					      sizeof(struct shm_slot) << 8 | LOCK_SLOT_BYTES),     \
-				    sizeof(struct shm_stripe) << 8 | sizeof(struct shm_bucket)),   \
-			  BUCKET_SLOTS << 24 | BUCKET_LOAD << 16 | GROW_LOAD << 8 | BATCH_MAX),                      \
+	HASH_STEP(HASH_STEP(HASH_STEP(HASH_STEP(HASH_STEP(HASH_STEP(0xcbf29ce484222325ull,         \
+								    LAYOUT_VERSION),               \
+							  sizeof(struct shm_header)),              \
+						sizeof(struct shm_slot) << 8 | LOCK_SLOT_BYTES),   \
+				      sizeof(struct shm_stripe) << 8 | sizeof(struct shm_bucket)), \
+			    BUCKET_SLOTS << 24 | BUCKET_LOAD << 16 | GROW_LOAD << 8 | BATCH_MAX),  \
 		  CELL_ALIGN << 8 | sizeof(struct shm_cell))
 
 /* Everything about a region that follows from its configuration. */
@@ -158,7 +157,7 @@ struct geometry {
 	uint32_t value_word; /* index in words[] where the value starts */
 	uint64_t nr_buckets;
 	uint32_t bucket_bits; /* log2(buckets per stripe) */
-	uint64_t nr_cells; /* cell 0 included */
+	uint64_t nr_cells;    /* cell 0 included */
 	uint64_t slots_off, stripes_off, buckets_off, cells_off, total_bytes;
 };
 

@@ -162,8 +162,7 @@ static int map_region(struct shmht *map, struct shmht_error *err)
 			flags |= MAP_FIXED;
 			if (at > (uintptr_t)room)
 				munmap(room, at - (uintptr_t)room);
-			munmap((unsigned char *)hint + bytes,
-			       HUGE_BYTES - (at - (uintptr_t)room));
+			munmap((unsigned char *)hint + bytes, HUGE_BYTES - (at - (uintptr_t)room));
 		}
 	}
 	base = mmap(hint, bytes, PROT_READ | PROT_WRITE, flags, map->fd, 0);

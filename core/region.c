@@ -74,17 +74,19 @@ static int find_strategy(const char *name, enum shmht_read read,
 	const struct shmht_strategy *strategy = name ? shmht_strategy_find(name) : NULL;
 
 	if (!strategy) {
-		error_set(err, "strategy '%.31s' is not in this build; see `shmbench list strategies`",
+		error_set(err,
+			  "strategy '%.31s' is not in this build; see `shmbench list strategies`",
 			  name ? name : "(none given)");
 		return -ENOSYS;
 	}
 	if (strategy->abi_version != SHMHT_STRATEGY_ABI || strategy->size != sizeof(*strategy) ||
 	    strategy->layout_hash != LAYOUT_HASH) {
-		error_set(err,
-			  "strategy %s was built for ABI %u, layout %016llx; this is ABI %u, layout "
-			  "%016llx: rebuild it",
-			  name, strategy->abi_version, (unsigned long long)strategy->layout_hash,
-			  SHMHT_STRATEGY_ABI, (unsigned long long)LAYOUT_HASH);
+		error_set(
+			err,
+			"strategy %s was built for ABI %u, layout %016llx; this is ABI %u, layout "
+			"%016llx: rebuild it",
+			name, strategy->abi_version, (unsigned long long)strategy->layout_hash,
+			SHMHT_STRATEGY_ABI, (unsigned long long)LAYOUT_HASH);
 		return -ENOSYS;
 	}
 	if (read != SHMHT_READ_LOCKED) {
@@ -191,8 +193,10 @@ static int check_descriptor(int fd, uint64_t *ret_size, struct shmht_error *err)
 	/* Before anything is mapped: what cannot shrink cannot raise SIGBUS. */
 	seals = fcntl(fd, F_GET_SEALS);
 	if (seals < 0 || (seals & SEALS) != SEALS) {
-		error_set(err, "descriptor %d has seals 0x%x; expected at least 0x%x (shrink, grow, seal)",
-			  fd, seals < 0 ? 0u : (unsigned int)seals, (unsigned int)SEALS);
+		error_set(
+			err,
+			"descriptor %d has seals 0x%x; expected at least 0x%x (shrink, grow, seal)",
+			fd, seals < 0 ? 0u : (unsigned int)seals, (unsigned int)SEALS);
 		return -EPROTO;
 	}
 	if (st_fd.st_size < HEADER_BYTES) {
@@ -204,13 +208,13 @@ static int check_descriptor(int fd, uint64_t *ret_size, struct shmht_error *err)
 	return 0;
 }
 
-#define REFUSE_UNLESS(field, want, format)                                                         \
-	do {                                                                                       \
-		if (header->field != (want)) {                                                     \
-			error_set(err, "header: " #field " is " format "; expected " format,       \
-				  header->field, (want));                                          \
-			return -EPROTO;                                                            \
-		}                                                                                  \
+#define REFUSE_UNLESS(field, want, format)                                                   \
+	do {                                                                                 \
+		if (header->field != (want)) {                                               \
+			error_set(err, "header: " #field " is " format "; expected " format, \
+				  header->field, (want));                                    \
+			return -EPROTO;                                                      \
+		}                                                                            \
 	} while (0)
 
 /* header is a private copy: read once, so it cannot change under the checks. */
@@ -428,8 +432,8 @@ static int convert(struct shmht *map, const struct shmht_strategy *strategy, enu
 	int r;
 
 	/* A converter that lives is not disturbed; one that died is succeeded. */
-	if (other && thread_state((pid_t)other, ld_acquire(&header->converter_start)) !=
-			     SHMHT_HOLDER_DEAD) {
+	if (other &&
+	    thread_state((pid_t)other, ld_acquire(&header->converter_start)) != SHMHT_HOLDER_DEAD) {
 		error_set(err, "thread %llu is converting the table", (unsigned long long)other);
 		return -EBUSY;
 	}

@@ -50,8 +50,9 @@ INLINE uint64_t active_make(uint32_t buckets, uint32_t mask)
 
 INLINE uint64_t active_first(uint32_t bucket_bits)
 {
-	uint32_t buckets = bucket_bits < 32 && 1u << bucket_bits < ACTIVE_FIRST ? 1u << bucket_bits :
-										  ACTIVE_FIRST;
+	uint32_t buckets = bucket_bits < 32 && 1u << bucket_bits < ACTIVE_FIRST ?
+				   1u << bucket_bits :
+				   ACTIVE_FIRST;
 
 	return active_make(buckets, buckets - 1);
 }
@@ -65,7 +66,8 @@ INLINE uint32_t active_index(uint64_t active, uint64_t h)
 	return idx >= (uint32_t)active ? idx & mask >> 1 : idx;
 }
 
-INLINE struct shm_bucket *stripe_buckets(const struct shmht_ctx *ctx, const struct shm_stripe *stripe)
+INLINE struct shm_bucket *stripe_buckets(const struct shmht_ctx *ctx,
+					 const struct shm_stripe *stripe)
 {
 	return ctx->buckets + ((size_t)(stripe - ctx->stripes) << ctx->bucket_bits);
 }
@@ -102,9 +104,8 @@ INLINE struct shm_bucket *target_bucket(const struct shmht_ctx *ctx, const struc
 {
 	uint64_t active = ld(&to->stripe->active);
 
-	return likely(active == to->active) ?
-		       to->bucket :
-		       bucket_at(ctx, stripe_index(ctx, h), active, h);
+	return likely(active == to->active) ? to->bucket :
+					      bucket_at(ctx, stripe_index(ctx, h), active, h);
 }
 
 /* How many buckets of the stripe can hold entries. */
@@ -268,9 +269,9 @@ INLINE void words_copy_locked(const shm_word *words, unsigned char *bytes, size_
 
 /* Bounded by the number of cells: a loop in the chain ends as -EUCLEAN. */
 static __attribute__((noinline, unused)) int find_overflow(struct shmht_ctx *ctx,
-							    struct shm_bucket *b,
-							    const unsigned char *key, size_t key_len,
-							    struct place *place)
+							   struct shm_bucket *b,
+							   const unsigned char *key, size_t key_len,
+							   struct place *place)
 {
 	shm_word *link = &b->head;
 	unsigned int shift = 32;

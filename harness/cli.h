@@ -14,9 +14,9 @@ enum exit_code {
 
 struct command {
 	const char *name;
-	const char *usage;   /* arguments, as --help prints them */
-	const char *summary; /* one line */
-	const char *help;    /* options, one per line */
+	const char *usage;		   /* arguments, as --help prints them */
+	const char *summary;		   /* one line */
+	const char *help;		   /* options, one per line */
 	int (*run)(int argc, char **argv); /* argv[0] is the subcommand */
 };
 

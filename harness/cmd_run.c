@@ -50,7 +50,8 @@ static int parse_options(int argc, char **argv, struct run_options *opt)
 		switch (c) {
 		case OPT_SET:
 			if (opt->request.nr_sets == SETS_MAX)
-				return 1 + usage_error(&command_run, "more than %d --set", SETS_MAX);
+				return 1 +
+				       usage_error(&command_run, "more than %d --set", SETS_MAX);
 			opt->sets[opt->request.nr_sets++] = optarg;
 			break;
 		case OPT_SECTION:
@@ -67,9 +68,10 @@ static int parse_options(int argc, char **argv, struct run_options *opt)
 			break;
 		case OPT_JSON:
 			if (strcmp(optarg, "-"))
-				return 1 + usage_error(&command_run,
-						       "--json takes -, found '%s'; a file is --out",
-						       optarg);
+				return 1 +
+				       usage_error(&command_run,
+						   "--json takes -, found '%s'; a file is --out",
+						   optarg);
 			opt->json_stdout = true;
 			break;
 		case OPT_QUIET:
@@ -79,7 +81,8 @@ static int parse_options(int argc, char **argv, struct run_options *opt)
 			command_help(&command_run, stdout);
 			return 1 + EXIT_YES;
 		default:
-			return 1 + usage_error(&command_run, "option '%s' is unknown or lacks its value",
+			return 1 + usage_error(&command_run,
+					       "option '%s' is unknown or lacks its value",
 					       argv[optind - 1]);
 		}
 	}
@@ -115,7 +118,8 @@ static void dry_run(const struct scenario *scenario)
 		const struct point *point = &scenario->points[i];
 		const struct params *params = &point->params;
 		double seconds = params->trials *
-				 (double)(params->warmup_ns + (params->ops ? 0 : params->duration_ns)) *
+				 (double)(params->warmup_ns +
+					  (params->ops ? 0 : params->duration_ns)) *
 				 1e-9;
 
 		if (point->skip_reason) {

@@ -19,9 +19,9 @@ enum keydist_kind { KEYS_UNIFORM, KEYS_ZIPF, KEYS_HOTSPOT, KEYS_LATEST, KEYS_SEQ
 
 struct keydist_params {
 	enum keydist_kind kind;
-	double theta;		/* zipf, latest: exponent, > 0 */
-	double hot_keys;	/* hotspot: fraction of the keys ... */
-	double hot_ops;		/* ... that gets this fraction of the operations */
+	double theta;	 /* zipf, latest: exponent, > 0 */
+	double hot_keys; /* hotspot: fraction of the keys ... */
+	double hot_ops;	 /* ... that gets this fraction of the operations */
 };
 
 enum worker_kind { WORKERS_PROCESS, WORKERS_THREAD };
@@ -37,7 +37,7 @@ enum mem_mode { MEM_LOCAL, MEM_INTERLEAVE, MEM_BIND };
 struct expectation {
 	char metric[48];
 	bool at_least; /* >= ; else <= */
-	double bound; /* ns; ops_per_s: per second; stalled: 0..1 */
+	double bound;  /* ns; ops_per_s: per second; stalled: 0..1 */
 	char text[96];
 };
 
@@ -53,9 +53,9 @@ struct params {
 	uint64_t preload;	       /* entries, resolved */
 	uint64_t keyspace;	       /* distinct keys, resolved */
 	struct keydist_params keys;
-	double mix[OP_NR]; /* normalised: sums to 1 */
+	double mix[OP_NR];		 /* normalised: sums to 1 */
 	uint64_t duration_ns, warmup_ns; /* duration 0: by ops */
-	uint64_t ops; /* per worker; 0: by duration */
+	uint64_t ops;			 /* per worker; 0: by duration */
 	uint32_t trials;
 	enum latency_mode latency;
 	uint32_t sample_every; /* LATENCY_SAMPLED: one in that many, on average */

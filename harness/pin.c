@@ -101,7 +101,8 @@ int mem_policy(const struct params *params)
 		break;
 	}
 	/* The kernel reads one bit less than it is told. */
-	return syscall(SYS_set_mempolicy, mode, mask ? &mask : NULL, mask ? 8 * sizeof(mask) + 1 : 0) ?
+	return syscall(SYS_set_mempolicy, mode, mask ? &mask : NULL,
+		       mask ? 8 * sizeof(mask) + 1 : 0) ?
 		       -errno :
 		       0;
 }

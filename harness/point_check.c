@@ -21,8 +21,7 @@ static enum key_id blame(const struct draft *draft, enum key_id a, enum key_id b
 
 /* "FILE:LINE: key 'x': found '...', MESSAGE" at the key, or at the section for a default. */
 __attribute__((format(printf, 3, 4))) static void point_error(const struct expansion *x,
-							       enum key_id key, const char *fmt,
-							       ...)
+							      enum key_id key, const char *fmt, ...)
 {
 	const char *found = scenario_keys[key].fallback, *origin = " (the default)";
 	struct place place = x->section->place;
@@ -71,8 +70,9 @@ static bool check_length(const struct expansion *x, struct draft *draft)
 	if (params->ops)
 		params->duration_ns = 0;
 	if (params->ops == 0 && params->duration_ns == 0) {
-		point_error(x, KEY_DURATION, "allowed more than 0: without ops nothing would be "
-					     "measured");
+		point_error(x, KEY_DURATION,
+			    "allowed more than 0: without ops nothing would be "
+			    "measured");
 		return false;
 	}
 	return true;

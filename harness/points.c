@@ -51,8 +51,9 @@ static bool is_zero(const struct entry *entry)
 {
 	uint64_t value;
 
-	return entry->nr_items == 1 && (units_parse_count(entry->items[0], &value) == 0 ||
-					units_parse_time(entry->items[0], &value) == 0) &&
+	return entry->nr_items == 1 &&
+	       (units_parse_count(entry->items[0], &value) == 0 ||
+		units_parse_time(entry->items[0], &value) == 0) &&
 	       value == 0;
 }
 
@@ -86,8 +87,8 @@ static void resolve_all(struct expansion *x)
 		return;
 	for (unsigned int i = 0; (strategy = shmht_strategy_at(i)) && x->nr_all_locks < max; i++)
 		if (!(strategy->caps & SHMHT_CAP_TEST_ONLY))
-			x->all_locks[x->nr_all_locks++] =
-				scenario_strdup(strategy->name, strlen(strategy->name));
+			x->all_locks[x->nr_all_locks++] = scenario_strdup(strategy->name,
+									  strlen(strategy->name));
 	axis->items = x->all_locks;
 	axis->nr_items = x->nr_all_locks;
 	axis->swept = true;

@@ -20,8 +20,9 @@ void progress_begin(struct progress *progress, bool wanted, uint32_t total)
 void progress_show(const struct progress *progress, const char *point, double last_ops_per_s)
 {
 	double elapsed = (double)(shmht_monotonic_ns() - progress->started_ns) * 1e-9;
-	double left = progress->done ? elapsed / progress->done * (progress->total - progress->done) :
-				       0;
+	double left = progress->done ?
+			      elapsed / progress->done * (progress->total - progress->done) :
+			      0;
 	struct winsize size = { .ws_col = 80 };
 	char rate[32] = "-", line[256];
 

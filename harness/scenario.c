@@ -114,8 +114,10 @@ static void check_names(struct load *load, const char *wanted)
 	}
 	/* A file without a run has said so only when nothing worse was said about it. */
 	if (names.nr == 0 && diag_count(&load->diag) == 0)
-		diag_add(&load->diag, "%s: found no section to run, allowed at least one [NAME] "
-				      "besides [global]", load->scenario->path);
+		diag_add(&load->diag,
+			 "%s: found no section to run, allowed at least one [NAME] "
+			 "besides [global]",
+			 load->scenario->path);
 	if (names.nr)
 		qsort(names.at, names.nr, sizeof(*names.at), by_name);
 	for (size_t i = 1; i < names.nr; i++) {
@@ -131,8 +133,8 @@ static void check_names(struct load *load, const char *wanted)
 	free(names.at);
 }
 
-static void expand_wanted(struct load *load, const struct tree *tree,
-			  const struct section *section, void *arg)
+static void expand_wanted(struct load *load, const struct tree *tree, const struct section *section,
+			  void *arg)
 {
 	const char *wanted = arg;
 
@@ -164,8 +166,10 @@ static void apply_filter(struct load *load, const char *filter)
 
 	if (rc) {
 		regerror(rc, &regex, message, sizeof(message));
-		diag_add(&load->diag, "--filter: found '%s' (%s), allowed an extended regular "
-				      "expression", shown(filter, buf, sizeof(buf)), message);
+		diag_add(&load->diag,
+			 "--filter: found '%s' (%s), allowed an extended regular "
+			 "expression",
+			 shown(filter, buf, sizeof(buf)), message);
 		return;
 	}
 	for (size_t i = 0; i < scenario->nr_points; i++) {
@@ -176,9 +180,10 @@ static void apply_filter(struct load *load, const char *filter)
 	}
 	regfree(&regex);
 	if (kept == 0 && scenario->nr_points)
-		diag_add(&load->diag, "--filter: found '%s', which matches none of %zu points; "
-				      "--dry-run lists them", shown(filter, buf, sizeof(buf)),
-			 scenario->nr_points);
+		diag_add(&load->diag,
+			 "--filter: found '%s', which matches none of %zu points; "
+			 "--dry-run lists them",
+			 shown(filter, buf, sizeof(buf)), scenario->nr_points);
 	scenario->nr_points = kept;
 }
 

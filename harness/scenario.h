@@ -15,17 +15,17 @@
 #include "params.h"
 
 struct point {
-	char *name;    /* section/key=value/...: swept keys, in the file's order */
+	char *name; /* section/key=value/...: swept keys, in the file's order */
 	char *section;
 	struct params params;
 	char *skip_reason; /* cannot run here (reported as skipped), or NULL */
 };
 
 struct scenario {
-	char *path;	  /* of the first file */
-	char *name;	  /* its base name without .ini */
-	char *text;	  /* all files as read, includes too, concatenated in the order read */
-	char sha256[65];  /* of text */
+	char *path;	 /* of the first file */
+	char *name;	 /* its base name without .ini */
+	char *text;	 /* all files as read, includes too, concatenated in the order read */
+	char sha256[65]; /* of text */
 	size_t nr_points;
 	struct point *points;
 };

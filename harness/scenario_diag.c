@@ -62,8 +62,12 @@ char *trim(char *text)
 static size_t utf8_sequence(const unsigned char *text, size_t len)
 {
 	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t want = *text < 0x80 ? 1 : *text < 0xc0 ? 0 : *text < 0xe0 ? 2
-			: *text < 0xf0 ? 3 : *text < 0xf8 ? 4 : 0;
+	size_t want = *text < 0x80 ? 1 :
+		      *text < 0xc0 ? 0 :
+		      *text < 0xe0 ? 2 :
+		      *text < 0xf0 ? 3 :
+		      *text < 0xf8 ? 4 :
+				     0;
 	uint32_t code = want ? *text & (0xffu >> want) : 0;
 
 	if (want < 2)

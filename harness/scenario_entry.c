@@ -63,9 +63,10 @@ static void check_items(struct load *load, struct entry *entry)
 
 	/* Before the search for twins, which is quadratic; --set may be any length. */
 	if (entry->nr_items > SCENARIO_POINTS_MAX) {
-		diag_at(&load->diag, entry->place, "key '%s': found a list of %zu, allowed at most "
-						   "%u", key->name, entry->nr_items,
-			SCENARIO_POINTS_MAX);
+		diag_at(&load->diag, entry->place,
+			"key '%s': found a list of %zu, allowed at most "
+			"%u",
+			key->name, entry->nr_items, SCENARIO_POINTS_MAX);
 		entry->bad = true;
 		return;
 	}
@@ -83,8 +84,9 @@ static void check_items(struct load *load, struct entry *entry)
 		}
 		for (size_t k = 0; k < i; k++) {
 			if (strcmp(entry->items[k], item) == 0) {
-				bad_value(load, entry, item, "twice in the list: two points of one "
-							     "name");
+				bad_value(load, entry, item,
+					  "twice in the list: two points of one "
+					  "name");
 				entry->bad = true;
 				break;
 			}
@@ -134,7 +136,8 @@ void section_add(struct load *load, struct section *section, enum level level, s
 		}
 		diag_at(&load->diag, place,
 			"key '%s': found '%s' again, allowed once in a section; the first is at "
-			"line %u", name, shown(value, buf, sizeof(buf)), other->place.line);
+			"line %u",
+			name, shown(value, buf, sizeof(buf)), other->place.line);
 		section->bad = true;
 		return;
 	}

@@ -99,8 +99,7 @@ struct key {
 extern const struct key scenario_keys[KEY_NR];
 
 const struct key *key_find(const char *name);
-int key_parse(const struct key *key, const char *text, struct draft *draft, char *why,
-	      size_t size);
+int key_parse(const struct key *key, const char *text, struct draft *draft, char *why, size_t size);
 void key_format(const struct key *key, const struct params *params, char *buf, size_t size);
 void key_allowed(const struct key *key, char *buf, size_t size);
 /* The nearest of the key's words, or NULL when none is near. */
@@ -134,7 +133,7 @@ int value_expect(const char *text, struct draft *draft, char *why, size_t size);
 /* Why a number was refused; text has the sign or letters that tell. */
 void why_not_number(const char *text, int rc, char *why, size_t size);
 
-#define KEYSPACE_MAX (1ull << 40) /* an operation keeps 40 bits of key */
+#define KEYSPACE_MAX (1ull << 40)	      /* an operation keeps 40 bits of key */
 #define TIME_MAX_NS (3600000000000ull * 1000) /* 1000h: sums of a few never overflow */
 
 /* params.c: the other direction. */
@@ -181,7 +180,7 @@ struct section {
 struct source {
 	char *path;
 	uint64_t device, inode;
-	bool finished; /* read to its end: an include of it is not a cycle */
+	bool finished;		  /* read to its end: an include of it is not a cycle */
 	struct section *sections; /* [global] too */
 	size_t nr_sections, max_sections;
 	struct entry *includes;

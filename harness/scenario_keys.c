@@ -36,73 +36,72 @@ static const struct word verify_words[] = {
 #define COUNT32(member, low, high) .kind = KIND_COUNT32, FIELD(member), .min = (low), .max = (high)
 #define TIME(member, low) .kind = KIND_TIME, FIELD(member), .min = (low), .max = TIME_MAX_NS
 #define WORDS(member, list) .kind = KIND_WORD, FIELD(member), .words = (list)
-#define OWN(word, text) .kind = KIND_OWN, .parse = value_##word, .format = format_##word, \
-	.values = (text)
+#define OWN(word, text) \
+	.kind = KIND_OWN, .parse = value_##word, .format = format_##word, .values = (text)
 
 const struct key scenario_keys[KEY_NR] = {
-	[KEY_LOCK] = { "lock", "futex",
-		"lock strategy; all = each that can run the point",
-		OWN(lock, NULL) },
+	[KEY_LOCK] = { "lock", "futex", "lock strategy; all = each that can run the point",
+		       OWN(lock, NULL) },
 	[KEY_READ] = { "read", "locked", "how searches read: under the lock",
-		WORDS(read, read_words) },
+		       WORDS(read, read_words) },
 	[KEY_STRIPES] = { "stripes", "1",
-		"locks of the table; auto = 16 per CPU, at least 64 entries each",
-		OWN(stripes, "a power of two from 1 to 65536, auto") },
+			  "locks of the table; auto = 16 per CPU, at least 64 entries each",
+			  OWN(stripes, "a power of two from 1 to 65536, auto") },
 	[KEY_WORKERS] = { "workers", "process", "what a worker is; how many is procs",
-		.hint = "how many there are is key 'procs'",
-		WORDS(workers, workers_words) },
-	[KEY_PROCS] = { "procs", "1", "how many workers",
-		COUNT32(procs, 1, SHMHT_WORKERS_MAX) },
+			  .hint = "how many there are is key 'procs'",
+			  WORDS(workers, workers_words) },
+	[KEY_PROCS] = { "procs", "1", "how many workers", COUNT32(procs, 1, SHMHT_WORKERS_MAX) },
 	[KEY_CAPACITY] = { "capacity", "100k", "entries that always fit",
-		COUNT64(capacity, 1, SHMHT_CAPACITY_MAX) },
+			   COUNT64(capacity, 1, SHMHT_CAPACITY_MAX) },
 	[KEY_KEY_SIZE] = { "key_size", "16", "longest key, bytes",
-		COUNT32(key_size, 1, SHMHT_KEY_MAX) },
+			   COUNT32(key_size, 1, SHMHT_KEY_MAX) },
 	[KEY_VALUE_SIZE] = { "value_size", "64", "longest value, bytes; or shortest-longest",
-		OWN(value_size, "0 to 1048575, a range such as 64-1Ki") },
+			     OWN(value_size, "0 to 1048575, a range such as 64-1Ki") },
 	[KEY_PRELOAD] = { "preload", "50%",
-		"entries loaded before the clock starts; by default at most keyspace",
-		OWN(preload, "0% to 100% of capacity, a number of entries") },
+			  "entries loaded before the clock starts; by default at most keyspace",
+			  OWN(preload, "0% to 100% of capacity, a number of entries") },
 	[KEY_KEYSPACE] = { "keyspace", "capacity", "distinct keys that operations draw from",
-		OWN(keyspace, "capacity, a number from 1 to 1024Gi") },
+			   OWN(keyspace, "capacity, a number from 1 to 1024Gi") },
 	[KEY_KEYS] = { "keys", "uniform", "how keys are drawn",
-		OWN(keys, "uniform, zipf:0.99, hotspot:20%:80% (share of keys, of operations), "
-			  "latest, sequential") },
+		       OWN(keys,
+			   "uniform, zipf:0.99, hotspot:20%:80% (share of keys, of operations), "
+			   "latest, sequential") },
 	[KEY_MIX] = { "mix", "search:90 insert:5 remove:5", "weights of the operations",
-		OWN(mix, "OPERATION:WEIGHT ..., operations search insert update remove") },
-	[KEY_DURATION] = { "duration", "500ms", "measured time of a trial",
-		TIME(duration_ns, 0) },
+		      OWN(mix, "OPERATION:WEIGHT ..., operations search insert update remove") },
+	[KEY_DURATION] = { "duration", "500ms", "measured time of a trial", TIME(duration_ns, 0) },
 	[KEY_WARMUP] = { "warmup", "100ms", "time before it", TIME(warmup_ns, 0) },
 	[KEY_OPS] = { "ops", "0", "operations per worker instead of duration; 0 = by duration",
-		COUNT64(ops, 0, 1000000000000000) },
+		      COUNT64(ops, 0, 1000000000000000) },
 	[KEY_TRIALS] = { "trials", "6", "how often each point is run, interleaved with the others",
-		COUNT32(trials, 1, 10000) },
+			 COUNT32(trials, 1, 10000) },
 	[KEY_RATE] = { "rate", "max", "operations per second; max = closed loop",
-		OWN(rate, "max") },
+		       OWN(rate, "max") },
 	[KEY_LATENCY] = { "latency", "sampled:64",
-		"which operations are timed; one in 64, at random",
-		OWN(latency, "sampled:N with N from 1 to 1Mi, every, off") },
+			  "which operations are timed; one in 64, at random",
+			  OWN(latency, "sampled:N with N from 1 to 1Mi, every, off") },
 	[KEY_INTERVAL] = { "interval", "100ms", "length of the slices a trial is cut into",
-		TIME(interval_ns, 1000000) },
+			   TIME(interval_ns, 1000000) },
 	[KEY_HOLD] = { "hold", "0ns", "extra busy time inside the critical section",
-		TIME(hold_ns, 0) },
+		       TIME(hold_ns, 0) },
 	[KEY_THINK] = { "think", "0ns", "extra busy time between operations", TIME(think_ns, 0) },
 	[KEY_PIN] = { "pin", "spread", "which CPU a worker is bound to",
-		OWN(pin, "spread, compact, cores, none, a list such as cpus:0+2-3") },
+		      OWN(pin, "spread, compact, cores, none, a list such as cpus:0+2-3") },
 	[KEY_PAGES] = { "pages", "4k", "page size of the table; a fallback is flagged",
-		WORDS(pages, pages_words) },
+			WORDS(pages, pages_words) },
 	[KEY_MEM] = { "mem", "local", "memory node of the table",
-		OWN(mem, "local, interleave, bind:NODE") },
+		      OWN(mem, "local, interleave, bind:NODE") },
 	[KEY_SEED] = { "seed", "1", "same seed, same operations", COUNT64(seed, 0, UINT64_MAX) },
 	[KEY_VERIFY] = { "verify", "values", "check every hit, and the table after each trial",
-		WORDS(verify, verify_words) },
+			 WORDS(verify, verify_words) },
 	[KEY_TIMEOUT] = { "timeout", "1s", "how long an operation waits for its lock",
-		TIME(timeout_ns, 0) },
+			  TIME(timeout_ns, 0) },
 	[KEY_EXPECT] = { "expect", "none", "checked after the run; a list of metric and bound",
-		OWN(expect, "none, METRIC<=VALUE, METRIC>=VALUE; METRIC is OP.FIGURE, ops_per_s, "
-			    "stalled; OP search search.hit search.miss insert update remove all; "
-			    "FIGURE p50 p90 p99 p999 p9999 max mean") },
+			 OWN(expect,
+			     "none, METRIC<=VALUE, METRIC>=VALUE; METRIC is OP.FIGURE, ops_per_s, "
+			     "stalled; OP search search.hit search.miss insert update remove all; "
+			     "FIGURE p50 p90 p99 p999 p9999 max mean") },
 	[KEY_INCLUDE] = { "include", "", "scenario file that is read before this one",
-		.kind = KIND_OWN, .values = "FILE, relative to the one that names it" },
+			  .kind = KIND_OWN, .values = "FILE, relative to the one that names it" },
 };
 
 const struct key *key_find(const char *name)
@@ -119,8 +118,8 @@ static int parse_number(const struct key *key, const char *text, struct params *
 	char *field = (char *)params + key->field;
 	uint64_t value;
 	uint32_t narrow;
-	int rc = key->kind == KIND_TIME ? units_parse_time(text, &value)
-					: units_parse_count(text, &value);
+	int rc = key->kind == KIND_TIME ? units_parse_time(text, &value) :
+					  units_parse_count(text, &value);
 
 	if (rc) {
 		if (key->kind == KIND_TIME && units_parse_count(text, &value) == 0)
@@ -140,8 +139,7 @@ static int parse_number(const struct key *key, const char *text, struct params *
 	return 0;
 }
 
-int key_parse(const struct key *key, const char *text, struct draft *draft, char *why,
-	      size_t size)
+int key_parse(const struct key *key, const char *text, struct draft *draft, char *why, size_t size)
 {
 	why[0] = '\0';
 	if (*text == '\0') {

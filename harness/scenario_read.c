@@ -221,13 +221,14 @@ static int on_key(void *user, const char *section, const char *name, const char 
 	if (reader->section_idx == SIZE_MAX) {
 		diag_at(&reader->load->diag, here(reader),
 			"key '%s': found before the first section, allowed below [global] or "
-			"another [section]", name);
+			"another [section]",
+			name);
 		return 1;
 	}
 	into = &reader->source->sections[reader->section_idx];
 	section_add(reader->load, into,
-		    strcmp(into->name, "global") == 0 ? LEVEL_GLOBAL : LEVEL_SECTION,
-		    here(reader), name, value);
+		    strcmp(into->name, "global") == 0 ? LEVEL_GLOBAL : LEVEL_SECTION, here(reader),
+		    name, value);
 	return 1;
 }
 
@@ -286,8 +287,9 @@ static struct source *new_source(struct tree *tree, const char *path)
 
 static void parse_text(struct load *load, struct source *source, const char *text, size_t len)
 {
-	struct reader reader = { .load = load, .source = source, .text = text, .len = len,
-				 .section_idx = SIZE_MAX };
+	struct reader reader = {
+		.load = load, .source = source, .text = text, .len = len, .section_idx = SIZE_MAX
+	};
 	const char *nul = memchr(text, '\0', len);
 	char *whole = load->scenario->text;
 	int rc;
@@ -334,8 +336,8 @@ static void read_includes(struct load *load, struct tree *tree, struct source *s
 			int len;
 
 			name = trim(name);
-			len = snprintf(path, sizeof(path), "%.*s%s",
-				       *name == '/' ? 0 : folder_len, source->path, name);
+			len = snprintf(path, sizeof(path), "%.*s%s", *name == '/' ? 0 : folder_len,
+				       source->path, name);
 			if (*name == '\0')
 				diag_at(&load->diag, include->place,
 					"key 'include': found '%s' (empty), allowed %s",
@@ -346,7 +348,8 @@ static void read_includes(struct load *load, struct tree *tree, struct source *s
 			else if (depth == SCENARIO_DEPTH_MAX)
 				diag_at(&load->diag, include->place,
 					"key 'include': found '%s' (%u files deep), allowed at "
-					"most %u", name, depth + 1, SCENARIO_DEPTH_MAX);
+					"most %u",
+					name, depth + 1, SCENARIO_DEPTH_MAX);
 			else if ((size_t)len >= sizeof(path))
 				diag_at(&load->diag, include->place,
 					"key 'include': found '%s' (%s), allowed %s", name,

@@ -30,7 +30,7 @@
 #define SILENCE_NS (10 * NS_PER_S)
 
 struct child {
-	pid_t pid; /* 0: reaped */
+	pid_t pid;	    /* 0: reaped */
 	uint32_t first, nr; /* the workers that live in it */
 };
 
@@ -88,7 +88,7 @@ int supervise_interrupted(void)
 }
 
 __attribute__((format(printf, 3, 4))) static int give_up(struct run *run, enum trial_status status,
-							  const char *fmt, ...)
+							 const char *fmt, ...)
 {
 	va_list ap;
 
@@ -172,7 +172,8 @@ static void child_main(const struct run *run, const struct child *child, pid_t p
 		worker_run(&jobs[0]);
 	} else {
 		for (; started < child->nr; started++) {
-			int r = pthread_create(&threads[started], NULL, thread_main, &jobs[started]);
+			int r = pthread_create(&threads[started], NULL, thread_main,
+					       &jobs[started]);
 
 			if (r) {
 				child_failed(run, child, "pthread_create", strerror(r));

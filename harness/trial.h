@@ -26,7 +26,14 @@ enum hist_class {
 };
 extern const char *const hist_class_names[HIST_CLASSES]; /* "search.hit" ... */
 
-enum outcome { OUTCOME_OK, OUTCOME_MISS, OUTCOME_EXISTS, OUTCOME_FULL, OUTCOME_TIMEOUT, OUTCOME_NR };
+enum outcome {
+	OUTCOME_OK,
+	OUTCOME_MISS,
+	OUTCOME_EXISTS,
+	OUTCOME_FULL,
+	OUTCOME_TIMEOUT,
+	OUTCOME_NR
+};
 extern const char *const outcome_names[OUTCOME_NR]; /* "ok" "miss" "exists" "full" "timeout" */
 
 struct worker_result {
@@ -49,11 +56,11 @@ enum trial_status { TRIAL_OK, TRIAL_FAILED, TRIAL_NOT_MEASURED };
 
 struct trial {
 	enum trial_status status;
-	char reason[512]; /* of a status other than ok; or of a note */
-	uint32_t index;	  /* trial number k, from 0 */
-	double seconds;	  /* measured window, all workers running */
-	uint64_t ops;	  /* within it */
-	uint64_t op_stream_hash; /* all workers' combined */
+	char reason[512];	  /* of a status other than ok; or of a note */
+	uint32_t index;		  /* trial number k, from 0 */
+	double seconds;		  /* measured window, all workers running */
+	uint64_t ops;		  /* within it */
+	uint64_t op_stream_hash;  /* all workers' combined */
 	uint64_t checked, errors; /* integrity */
 	enum shmht_pages pages_had;
 	char pages_reason[128];

@@ -18,18 +18,13 @@ struct unit {
 };
 
 static const struct unit count_units[] = {
-	{ "", 1 },	    { "k", 1000 },	{ "M", 1000000 },  { "G", 1000000000 },
+	{ "", 1 },	    { "k", 1000 },	{ "M", 1000000 },   { "G", 1000000000 },
 	{ "Ki", 1u << 10 }, { "Mi", 1u << 20 }, { "Gi", 1u << 30 }, { NULL, 0 },
 };
 
 static const struct unit time_units[] = {
-	{ "ns", 1 },
-	{ "us", 1000 },
-	{ "ms", 1000000 },
-	{ "s", 1000000000 },
-	{ "m", 60000000000 },
-	{ "h", 3600000000000 },
-	{ NULL, 0 },
+	{ "ns", 1 },	      { "us", 1000 },	      { "ms", 1000000 }, { "s", 1000000000 },
+	{ "m", 60000000000 }, { "h", 3600000000000 }, { NULL, 0 },
 };
 
 /* More decimals than this cannot be whole in any unit above but by accident. */

@@ -43,13 +43,13 @@
 extern "C" {
 #endif
 
-#define SHMHT_KEY_MAX 4095u	     /* bytes; 12 bits in a cell's header */
-#define SHMHT_VALUE_MAX 1048575u     /* bytes; 20 bits in a cell's header */
+#define SHMHT_KEY_MAX 4095u		 /* bytes; 12 bits in a cell's header */
+#define SHMHT_VALUE_MAX 1048575u	 /* bytes; 20 bits in a cell's header */
 #define SHMHT_CAPACITY_MAX 4000000000ull /* entries; cells have 32-bit numbers */
 #define SHMHT_STRIPES_MAX 65536u
 #define SHMHT_WORKERS_MAX 4096u
-#define SHMHT_NAME_MAX 32u	     /* bytes of a strategy's name, with the 0 */
-#define SHMHT_STRIPES_AUTO 0u	     /* see shmht_stripes_auto() */
+#define SHMHT_NAME_MAX 32u    /* bytes of a strategy's name, with the 0 */
+#define SHMHT_STRIPES_AUTO 0u /* see shmht_stripes_auto() */
 
 #define SHMHT_MUST_CHECK __attribute__((warn_unused_result))
 
@@ -72,12 +72,12 @@ enum shmht_pages { SHMHT_PAGES_4K = 0, SHMHT_PAGES_THP = 1, SHMHT_PAGES_2M = 2 }
 typedef uint64_t (*shmht_hash_fn)(const void *key, size_t key_len, uint64_t seed);
 
 struct shmht_config {
-	uint64_t capacity;	/* entries that always fit, whatever the keys */
-	uint32_t key_size;	/* longest key, bytes, 1..SHMHT_KEY_MAX */
-	uint32_t value_size;	/* longest value, bytes, 0..SHMHT_VALUE_MAX */
-	uint32_t stripes;	/* locks: a power of two, or SHMHT_STRIPES_AUTO */
-	uint32_t max_workers;	/* contexts alive at a time; 0: 256 */
-	const char *strategy;	/* a name from shmht_strategy_at() */
+	uint64_t capacity;    /* entries that always fit, whatever the keys */
+	uint32_t key_size;    /* longest key, bytes, 1..SHMHT_KEY_MAX */
+	uint32_t value_size;  /* longest value, bytes, 0..SHMHT_VALUE_MAX */
+	uint32_t stripes;     /* locks: a power of two, or SHMHT_STRIPES_AUTO */
+	uint32_t max_workers; /* contexts alive at a time; 0: 256 */
+	const char *strategy; /* a name from shmht_strategy_at() */
 	enum shmht_read read;
 	enum shmht_pages pages; /* a wish; shmht_info() says what was had */
 	shmht_hash_fn hash;	/* NULL: XXH3 with hash_seed */
@@ -85,9 +85,9 @@ struct shmht_config {
 };
 
 struct shmht_attach_options {
-	const char *strategy;	/* NULL: whatever the header names */
-	int read;		/* enum shmht_read, or -1: whatever the header says */
-	shmht_hash_fn hash;	/* the hash given at creation, or NULL */
+	const char *strategy; /* NULL: whatever the header names */
+	int read;	      /* enum shmht_read, or -1: whatever the header says */
+	shmht_hash_fn hash;   /* the hash given at creation, or NULL */
 	uint32_t flags;
 };
 
@@ -194,9 +194,9 @@ void shmht_ctx_holder(const struct shmht_ctx *ctx, struct shmht_holder *ret_hold
 struct shmht_lock_stats {
 	uint64_t acquired;
 	uint64_t contended;
-	uint64_t spins;	 /* pauses while waiting */
-	uint64_t parks;	 /* waits in the kernel */
-	uint64_t wakes;	 /* wake-up calls issued */
+	uint64_t spins;	     /* pauses while waiting */
+	uint64_t parks;	     /* waits in the kernel */
+	uint64_t wakes;	     /* wake-up calls issued */
 	uint64_t reacquired; /* acquired when this context was the last holder too */
 	uint64_t timeouts;
 	uint64_t wait_ticks[SHMHT_WAIT_RING];
@@ -228,10 +228,11 @@ struct shmht_ctx_head {
 	const struct shmht_ops *ops; /* NULL in a child of fork: wiped */
 };
 
-#define SHMHT_CALL(ctx, op, ...)                                                                   \
-	(__builtin_expect(!((const struct shmht_ctx_head *)(ctx))->ops, 0)                         \
-		 ? -116 /* -ESTALE */                                                              \
-		 : ((const struct shmht_ctx_head *)(ctx))->ops->op((ctx), ##__VA_ARGS__))
+#define SHMHT_CALL(ctx, op, ...)                                             \
+	(__builtin_expect(!((const struct shmht_ctx_head *)(ctx))->ops, 0) ? \
+		 -116 /* -ESTALE */                                          \
+		 :                                                           \
+		 ((const struct shmht_ctx_head *)(ctx))->ops->op((ctx), ##__VA_ARGS__))
 
 /* Adds. -EEXIST when present; -ENOSPC only at count >= capacity; -E2BIG,
  * -EINVAL (empty key). */
@@ -301,13 +302,13 @@ int shmht_check(struct shmht_ctx *ctx, shmht_report_fn report, void *arg);
 
 /* ---- strategies ------------------------------------------------------- */
 
-#define SHMHT_CAP_ONE_WORKER 1u	   /* refuses a second context */
-#define SHMHT_CAP_SPINS 2u	   /* burns CPU while waiting */
-#define SHMHT_CAP_PARKS 4u	   /* sleeps in the kernel while waiting */
-#define SHMHT_CAP_FAIR 8u	   /* first come, first served */
+#define SHMHT_CAP_ONE_WORKER 1u /* refuses a second context */
+#define SHMHT_CAP_SPINS 2u	/* burns CPU while waiting */
+#define SHMHT_CAP_PARKS 4u	/* sleeps in the kernel while waiting */
+#define SHMHT_CAP_FAIR 8u	/* first come, first served */
 #define SHMHT_CAP_SHARED_READERS 16u
-#define SHMHT_CAP_RECOVERS 32u	   /* a dead holder's lock is taken over */
-#define SHMHT_CAP_TEST_ONLY 64u	   /* deliberately broken; test builds only */
+#define SHMHT_CAP_RECOVERS 32u	/* a dead holder's lock is taken over */
+#define SHMHT_CAP_TEST_ONLY 64u /* deliberately broken; test builds only */
 
 #define SHMHT_STRATEGY_ABI 1u
 
@@ -321,7 +322,7 @@ struct shmht_strategy {
 	const char *dead_holder; /* what happens when the holder dies */
 	uint32_t caps;
 	uint32_t lock_bytes;
-	uint64_t lock_hash; /* of the lock's layout; kept in the header */
+	uint64_t lock_hash;   /* of the lock's layout; kept in the header */
 	uint64_t layout_hash; /* of the region's, as compiled into the strategy */
 	int (*lock_init)(void *lock_slot);
 	struct shmht_ops ops;

@@ -12,7 +12,7 @@
 #include "layout.h"
 #include "support.h"
 
-#define GOLDEN_HASH 0x9a5523a6b4796614ull
+#define GOLDEN_HASH 0xc8553ae5858e6614ull
 
 #define OFFSET(type, field, want) { #type "." #field, offsetof(struct type, field), want }
 
@@ -62,7 +62,8 @@ static const struct {
 	OFFSET(shm_stripe, loaded, 144),
 	OFFSET(shm_stripe, spare_mag, 152),
 	OFFSET(shm_stripe, limbo, 160),
-	OFFSET(shm_stripe, spare, 192),
+	OFFSET(shm_stripe, active, 192),
+	OFFSET(shm_stripe, spare, 200),
 	OFFSET(shm_bucket, head, 0),
 	OFFSET(shm_bucket, tags, 8),
 	OFFSET(shm_bucket, cells, 24),
@@ -102,14 +103,14 @@ static void golden_geometry(const struct shmht_strategy *strategy)
 		{ { .capacity = 1, .key_size = 1, .value_size = 0, .stripes = 1, .max_workers = 1 },
 		  1, 3, 32, 1, 4096 + 256 + 512 + 64, 8192 },
 		{ { .capacity = 100000, .key_size = 16, .value_size = 64, .stripes = 1 },
-		  25000, 100002, 96, 32, 4096 + 65536 + 512 + 1600000, 11272192 },
+		  32768, 100002, 96, 32, 4096 + 65536 + 512 + 2097152, 11767808 },
 		{ { .capacity = 100000, .key_size = 16, .value_size = 64, .stripes = 64 },
-		  25024, 104034, 96, 32, 4096 + 65536 + 16640 + 1601536, 11677696 },
+		  32768, 104034, 96, 32, 4096 + 65536 + 16640 + 2097152, 12173312 },
 		{ { .capacity = 1000, .key_size = 17, .value_size = 9, .stripes = 4,
 		    .max_workers = 3, .pages = SHMHT_PAGES_2M },
-		  252, 1092, 64, 15, 4096 + 768 + 1280 + 16128, 2097152 },
+		  256, 1092, 64, 15, 4096 + 768 + 1280 + 16384, 2097152 },
 		{ { .capacity = 100000000, .key_size = 16, .value_size = 64, .stripes = 1 },
-		  25000000, 100000002, 96, 32, 1600070144, 11200073728 },
+		  33554432, 100000002, 96, 32, 2147553792, 11747557376 },
 	};
 	struct shmht_error err = { "" };
 
@@ -161,8 +162,9 @@ static void geometry_adds_up(const struct shmht_strategy *strategy)
 		assert_true(end <= g.total_bytes);
 		assert_true(g.total_bytes - (uint64_t)end < (cfg.pages ? 2097152 : 4096));
 		assert_int_equal(g.total_bytes % (cfg.pages ? 2097152 : 4096), 0);
-		assert_int_equal(g.nr_buckets % cfg.stripes, 0);
-		assert_true(g.nr_buckets * 4 >= cfg.capacity);
+		assert_int_equal(g.nr_buckets, (uint64_t)cfg.stripes << g.bucket_bits);
+		assert_true(g.nr_buckets * 5 >= cfg.capacity);
+		assert_true(g.nr_buckets / 2 < cfg.capacity / 5 + cfg.stripes);
 		assert_true(g.nr_cells <= UINT32_MAX);
 		assert_true(g.cell_bytes % 32 == 0 && g.cells_off % 64 == 0);
 		assert_true(g.cell_bytes >= 16 + (cfg.key_size + 7) / 8 * 8 + cfg.value_size);
@@ -271,7 +273,7 @@ static void bytes_in_the_region(const struct shmht_strategy *strategy)
 	assert_int_equal(word_at(fd, 0), 0x31544848534d4853ull);
 	assert_int_equal(word_at(fd, 8), 1 | 4096ull << 32);
 	assert_int_equal(word_at(fd, 16), GOLDEN_HASH);
-	assert_int_equal(word_at(fd, 24), 11272192);
+	assert_int_equal(word_at(fd, 24), 11767808);
 	assert_int_equal(word_at(fd, 32), 100000);
 	assert_int_equal(word_at(fd, 40), 16 | 64ull << 32);
 	assert_int_equal(word_at(fd, 48), 1 | 256ull << 32);
@@ -284,7 +286,7 @@ static void bytes_in_the_region(const struct shmht_strategy *strategy)
 
 	/* Reserved in full, exactly what was announced. */
 	assert_int_equal(fstat(fd, &st_fd), 0);
-	assert_int_equal(st_fd.st_size, 11272192);
+	assert_int_equal(st_fd.st_size, 11767808);
 	assert_true(st_fd.st_blocks * 512 >= st_fd.st_size);
 	assert_rc(shmht_region_bytes(&cfg, &bytes, NULL), 0);
 	assert_int_equal(bytes, st_fd.st_size);
@@ -294,7 +296,7 @@ static void bytes_in_the_region(const struct shmht_strategy *strategy)
 	assert_int_equal(info.capacity, 100000);
 	assert_int_equal(info.region_bytes, st_fd.st_size);
 	assert_int_equal(info.cells, 100002);
-	assert_int_equal(info.buckets, 25000);
+	assert_int_equal(info.buckets, 32768);
 	assert_int_equal(info.key_size, 16);
 	assert_int_equal(info.value_size, 64);
 	assert_int_equal(info.stripes, 1);
@@ -308,12 +310,13 @@ static void bytes_in_the_region(const struct shmht_strategy *strategy)
 
 	/* The first entry: cell 1, meta and key and value where they belong. */
 	assert_rc(shmht_insert(t.ctx, "0123456789abcdef", 16, "value", 5), 0);
-	bytes = 4096 + 65536 + 512 + 1600000 + 96;
+	bytes = 4096 + 65536 + 512 + 2097152 + 96;
 	assert_int_equal(word_at(fd, (off_t)bytes) >> 32, 16 | 5 << 12);
 	assert_int_equal(word_at(fd, (off_t)bytes + 16), 0x3736353433323130ull);
 	assert_int_equal(word_at(fd, (off_t)bytes + 24), 0x6665646362613938ull);
 	assert_int_equal(word_at(fd, (off_t)bytes + 32), 0x00000065756c6176ull);
 	assert_int_equal(word_at(fd, 4096 + 65536 + 128), 1); /* the stripe's count */
+	assert_int_equal(word_at(fd, 4096 + 65536 + 192), 16 | 15ull << 32); /* its buckets */
 	table_close(&t);
 }
 

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The promise of capacity: that many entries always fit, whatever the keys and
+ * whatever happened before; ENOSPC comes only at count >= capacity.
+ */
+#include "support.h"
+
+/* All keys in one bucket, in one stripe: the mixing cannot part what is equal. */
+static uint64_t hash_same(const void *key, size_t len, uint64_t seed)
+{
+	(void)key, (void)len;
+	return seed;
+}
+
+/* Poor in the way of hand-made hashes: the number itself. */
+static uint64_t hash_identity(const void *key, size_t len, uint64_t seed)
+{
+	uint64_t h = 0;
+
+	memcpy(&h, key, len < 8 ? len : 8);
+	return h + seed;
+}
+
+/* Few values: a handful of buckets takes everything. */
+static uint64_t hash_few(const void *key, size_t len, uint64_t seed)
+{
+	return hash_identity(key, len, seed) % 5;
+}
+
+static const shmht_hash_fn hashes[] = { NULL, hash_same, hash_identity, hash_few };
+#define NR_HASHES (sizeof(hashes) / sizeof(hashes[0]))
+
+/* Sequential keys, or numbers from all over. */
+static uint64_t key_nr(uint64_t i, bool scattered)
+{
+	return scattered ? mix64(i + 1) : i;
+}
+
+/* Inserts until ENOSPC; the promise is checked on the way. */
+static uint64_t fill_up(struct shmht_ctx *ctx, uint64_t capacity, uint64_t first, bool scattered)
+{
+	uint64_t i = first, before, count;
+
+	assert_rc(shmht_count(ctx, &before), 0);
+	for (;; i++) {
+		int r = put_number(ctx, key_nr(i, scattered));
+
+		if (r == -ENOSPC)
+			break;
+		assert_rc(r, 0);
+	}
+	assert_rc(shmht_count(ctx, &count), 0);
+	assert_int_equal(count, before + i - first);
+	assert_true(count >= capacity);
+	return i;
+}
+
+/* At full, what is there can be changed, again and again. */
+static void change_when_full(struct shmht_ctx *ctx, uint64_t from, uint64_t to, bool scattered)
+{
+	for (uint64_t i = from; i < to; i++) {
+		uint64_t key = key_nr(i, scattered), other = i;
+
+		assert_rc(shmht_update(ctx, &key, sizeof(key), &other, sizeof(other)), 0);
+		assert_rc(shmht_upsert(ctx, &key, sizeof(key), &key, sizeof(key)), 0);
+	}
+}
+
+static void check_filling(const struct shmht_config *cfg, bool scattered)
+{
+	uint64_t capacity = cfg->capacity, first = 0, next = 0, left;
+	struct table t = table_open(cfg);
+	struct shmht_info info;
+	uint64_t count;
+
+	shmht_info(t.map, &info);
+	for (int pass = 0; pass < 4; pass++) {
+		next = fill_up(t.ctx, capacity, next, scattered);
+		assert_rc(shmht_count(t.ctx, &count), 0);
+		/* No more than the memory that was announced. */
+		assert_true(count < info.cells);
+		assert_true(count <= capacity + 2ull * info.batch * cfg->stripes);
+		change_when_full(t.ctx, first, next, scattered);
+		assert_sound(t.ctx);
+		/* Drain: all, from the front, all but one, or by flush. */
+		left = pass == 0 ? 0 : pass == 1 ? count / 3 : 1;
+		if (pass == 3) {
+			assert_rc(shmht_flush(t.ctx), 0);
+			first = next;
+			left = 0;
+		}
+		for (; next - first > left; first++)
+			assert_rc(remove_number(t.ctx, key_nr(first, scattered)), 0);
+		assert_count(t.ctx, left);
+		for (uint64_t i = first; i < next; i++)
+			assert_true(has_number(t.ctx, key_nr(i, scattered)));
+		assert_sound(t.ctx);
+	}
+	fill_up(t.ctx, capacity, next, scattered);
+	table_close(&t);
+}
+
+static void capacity_always_fits(const struct shmht_strategy *strategy)
+{
+	static const uint64_t capacities[] = { 1, 2, 3, 7, 64, 65, 300, 1000 };
+	struct shmht_config cfg = small_config(strategy, 0);
+
+	cfg.value_size = 8;
+	for (size_t c = 0; c < sizeof(capacities) / sizeof(capacities[0]); c++)
+		for (size_t h = 0; h < NR_HASHES; h++)
+			for (int i = 0; i < 4; i++) {
+				cfg.capacity = capacities[c];
+				cfg.stripes = i & 1 ? 64 : 1;
+				cfg.hash = hashes[h];
+				if (UNDER_SANITIZER && (h == 1 || h == 3) && capacities[c] > 300)
+					continue; /* chains as long as the table */
+				check_filling(&cfg, i & 2);
+			}
+}
+
+static void large_table(const struct shmht_strategy *strategy)
+{
+	struct shmht_config cfg = small_config(strategy, scaled(200000));
+
+	for (cfg.stripes = 1; cfg.stripes <= 64; cfg.stripes *= 64) {
+		struct table t = table_open(&cfg);
+		uint64_t next = fill_up(t.ctx, cfg.capacity, 0, true);
+
+		for (uint64_t i = 0; i < next; i++)
+			assert_true(has_number(t.ctx, key_nr(i, true)));
+		table_close(&t);
+	}
+}
+
+/* Free cells gather where the removes are; they must come back to where the
+ * inserts are: drain one stripe's keys, fill with another's. */
+static void cells_move_between_stripes(const struct shmht_strategy *strategy)
+{
+	struct shmht_config cfg = small_config(strategy, 512);
+	struct random random = { 7 };
+	struct table t;
+	uint64_t *keys, nr = 0, next = 0;
+
+	cfg.stripes = 64;
+	t = table_open(&cfg);
+	keys = calloc(8192, sizeof(*keys));
+	assert_non_null(keys);
+	for (uint64_t round = 0; round < scaled(20000); round++) {
+		uint64_t count, key = key_nr(next, true);
+		int r = put_number(t.ctx, key);
+
+		if (!r) {
+			keys[nr++] = key;
+			next++;
+			continue;
+		}
+		assert_rc(r, -ENOSPC);
+		assert_rc(shmht_count(t.ctx, &count), 0);
+		assert_true(count == nr && count >= 512);
+		for (uint64_t n = 1 + random_below(&random, 400); n; n--) {
+			uint64_t i = random_below(&random, nr);
+
+			assert_rc(remove_number(t.ctx, keys[i]), 0);
+			keys[i] = keys[--nr];
+		}
+	}
+	free(keys);
+	table_close(&t);
+}
+
+/* Whoever cannot reach the pool (its lock is number `stripes`) keeps what it
+ * frees; once the pool is free again the promise holds as ever. */
+static void pool_out_of_reach(const struct shmht_strategy *strategy)
+{
+	struct shmht_config cfg = small_config(strategy, 4096);
+	struct shmht_ctx *other;
+	uint64_t count;
+	struct table t;
+
+	cfg.stripes = 4;
+	t = table_open(&cfg);
+	other = context_open(t.map);
+	fill_up(t.ctx, 4096, 0, false);
+	assert_rc(strategy->ops.lock(other, 4), 0);
+	shmht_ctx_set_timeout(t.ctx, 0);
+	for (uint64_t k = 0; k < 2000; k++)
+		assert_rc(remove_number(t.ctx, k), 0);
+	for (uint64_t k = 2000; k < 4096; k++)
+		assert_rc(shmht_update(t.ctx, &k, sizeof(k), &k, sizeof(k)), 0);
+	strategy->ops.unlock(other, 4);
+	shmht_ctx_close(other);
+	assert_rc(shmht_count(t.ctx, &count), 0);
+	for (uint64_t k = 1ull << 32; count < 4096; k++, count++)
+		assert_rc(put_number(t.ctx, k), 0);
+	table_close(&t);
+}
+
+/* ---- several processes fill it at once ----------------------------------- */
+
+#define FILLERS 4u
+
+struct filling {
+	struct shmht *map;
+	uint64_t capacity, keys;
+	atomic_uint next_worker;
+	atomic_int start;
+	_Atomic uint64_t inserted, early; /* ENOSPC below the capacity */
+	atomic_int error;
+};
+
+static int fill_in_child(void *arg)
+{
+	struct filling *f = arg;
+	uint64_t worker = atomic_fetch_add(&f->next_worker, 1);
+	struct shmht_ctx *ctx;
+	struct shmht *map;
+	uint64_t count, n;
+	int r;
+
+	if (shmht_attach(shmht_fd(f->map), NULL, &map, NULL) || shmht_ctx_open(map, &ctx, NULL))
+		return 1;
+	shmht_ctx_set_timeout(ctx, PATIENCE_NS);
+	if (!step_wait(&f->start, 1))
+		return 2;
+	for (n = 0; n < f->keys; n++) {
+		r = put_number(ctx, n * FILLERS + worker);
+		if (r)
+			break;
+		atomic_fetch_add(&f->inserted, 1);
+	}
+	if (r && r != -ENOSPC)
+		atomic_store(&f->error, r);
+	/* Nobody removes, so a count that is too low now was so then. */
+	if (r == -ENOSPC && (shmht_count(ctx, &count) || count < f->capacity))
+		atomic_fetch_add(&f->early, 1);
+	shmht_ctx_close(ctx);
+	return 0;
+}
+
+static void processes_fill_it(const struct shmht_strategy *strategy)
+{
+	struct filling *f = shared_memory(sizeof(*f));
+	struct shmht_config cfg = small_config(strategy, scaled(20000));
+
+	for (cfg.stripes = 1; cfg.stripes <= 64; cfg.stripes *= 64) {
+		/* Keys for more than it holds, then for exactly the capacity. */
+		for (int exact = 0; exact < 2; exact++) {
+			pid_t pids[FILLERS];
+			struct table t;
+
+			cfg.capacity = scaled(20000) / FILLERS * FILLERS;
+			t = table_open(&cfg);
+			memset(f, 0, sizeof(*f));
+			f->map = t.map;
+			f->capacity = cfg.capacity;
+			f->keys = exact ? cfg.capacity / FILLERS : cfg.capacity;
+			for (unsigned int i = 0; i < FILLERS; i++)
+				pids[i] = child_start(fill_in_child, f);
+			atomic_store(&f->start, 1);
+			for (unsigned int i = 0; i < FILLERS; i++)
+				assert_int_equal(child_wait(pids[i]), 0);
+			assert_rc(f->error, 0);
+			assert_int_equal(f->early, 0);
+			assert_true(exact ? f->inserted == cfg.capacity :
+					    f->inserted >= cfg.capacity);
+			assert_count(t.ctx, f->inserted);
+			table_close(&t);
+		}
+	}
+}
+
+static const struct strategy_test tests[] = {
+	{ "capacity entries always fit; drain and refill", capacity_always_fits, 0 },
+	{ "a large table fills up", large_table, 0 },
+	{ "free cells move between stripes", cells_move_between_stripes, 0 },
+	{ "free cells come back after the pool was out of reach", pool_out_of_reach, TEST_MANY },
+	{ "several processes fill it at once", processes_fill_it, TEST_MANY },
+};
+
+int main(void)
+{
+	return RUN_EVERY_STRATEGY("capacity", tests);
+}
