@@ -128,7 +128,8 @@ int shmht_ctx_open(struct shmht *map, struct shmht_ctx **ret_ctx, struct shmht_e
 
 	ctx->map = map;
 	ctx->tid = tid;
-	ctx->slot_id = (uint32_t)(ctx->slot - slots_of(map)) + 1;
+	ctx->holder_id = holder_make((uint32_t)(ctx->slot - slots_of(map)),
+				     atomic_load(&ctx->slot->generation));
 	ctx->buckets = (struct shm_bucket *)(map->base + geo->buckets_off);
 	ctx->cells = map->base + geo->cells_off;
 	ctx->stripes = stripes_of(map);
@@ -190,6 +191,8 @@ const struct shmht_lock_stats *shmht_ctx_stats(const struct shmht_ctx *ctx)
 
 void shmht_ctx_holder(const struct shmht_ctx *ctx, struct shmht_holder *ret_holder)
 {
+	/* Nobody (0) becomes a slot number out of range. */
+	uint32_t idx = (ctx->holder_seen & ((1u << HOLDER_SLOT_BITS) - 1)) - 1;
 	struct shmht_holder holder = { 0 };
 	struct shm_slot *slot = NULL;
 
@@ -199,10 +202,10 @@ void shmht_ctx_holder(const struct shmht_ctx *ctx, struct shmht_holder *ret_hold
 		for (uint32_t i = 0; i < ctx->map->geo.max_workers && !slot; i++)
 			if (atomic_load(&slots_of(ctx->map)[i].life) == ctx->holder_tid)
 				slot = slots_of(ctx->map) + i;
-	} else if (ctx->map && ctx->holder_slot_id &&
-		   ctx->holder_slot_id <= ctx->map->geo.max_workers) {
-		slot = slots_of(ctx->map) + ctx->holder_slot_id - 1;
-		holder.tid = (pid_t)atomic_load(&slot->life);
+	} else if (ctx->map && idx < ctx->map->geo.max_workers) {
+		slot = slots_of(ctx->map) + idx;
+		if (holder_make(idx, atomic_load(&slot->generation)) == ctx->holder_seen)
+			holder.tid = (pid_t)atomic_load(&slot->life);
 	}
 	if (holder.tid) {
 		holder.pid = slot ? (pid_t)ld(&slot->pid) : holder.tid;
@@ -239,6 +242,9 @@ uint64_t eviction_target(const struct shmht_ctx *ctx, double percent)
 	uint64_t capacity = ctx->map->geo.capacity;
 	double target = ceil((double)capacity * percent / 100);
 
+	/* A share too small for the product's range is still more than nothing. */
+	if (percent > 0 && target < 1)
+		target = 1;
 	return target >= (double)capacity ? capacity : (uint64_t)target;
 }
 

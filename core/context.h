@@ -47,14 +47,14 @@ struct shmht_ctx {
 	uint32_t key_size;
 	uint32_t value_size;
 	uint32_t batch;
-	uint32_t slot_id; /* slot number + 1: 0 is nobody */
+	uint32_t holder_id; /* what a lock's `holder` says of us: holder_make() */
 	uint32_t tid;
 	uint64_t hold_ticks;
 	uint64_t timeout_ticks;
 	uint64_t timeout_ns;
 	struct shmht_lock_stats stats;
-	/* Who held the lock at the last time-out: a slot_id, or a tid. */
-	uint32_t holder_slot_id;
+	/* Who held the lock at the last time-out: a holder_id, or a tid. */
+	uint32_t holder_seen;
 	uint32_t holder_tid;
 	struct shmht *map;
 	struct shm_slot *slot;
@@ -73,6 +73,18 @@ static inline struct shm_slot *slots_of(const struct shmht *map)
 static inline struct shm_stripe *stripes_of(const struct shmht *map)
 {
 	return (struct shm_stripe *)(map->base + map->geo.stripes_off);
+}
+
+/*
+ * A slot's number and the low bits of its generation: when a dead holder's slot
+ * has been claimed by somebody else, that one is not named in its place.
+ */
+#define HOLDER_SLOT_BITS 13
+_Static_assert(SHMHT_WORKERS_MAX < 1u << HOLDER_SLOT_BITS, "slot number + 1 fits");
+
+static inline uint32_t holder_make(uint32_t slot, uint32_t generation)
+{
+	return (slot + 1) | generation << HOLDER_SLOT_BITS;
 }
 
 /* Every operation answers -EDEADLK: what a foreach callback finds. */

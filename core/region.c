@@ -398,6 +398,12 @@ int shmht_attach(int fd, const struct shmht_attach_options *opt, struct shmht **
 	if (r)
 		goto out_free;
 	header_get_strategy(&copy, name);
+	if (ld(&copy.read_mode) > SHMHT_READ_RCU) {
+		error_set(err, "header: read mode is %llu; allowed: 0 to %d",
+			  (unsigned long long)ld(&copy.read_mode), SHMHT_READ_RCU);
+		r = -ENOSYS;
+		goto out_detach;
+	}
 	map->read = (enum shmht_read)ld(&copy.read_mode);
 	map->generation = ld(&copy.generation);
 	r = check_wishes(&copy, opt, name, err);
@@ -428,7 +434,7 @@ static int convert(struct shmht *map, const struct shmht_strategy *strategy, enu
 		   struct shmht_error *err)
 {
 	struct shm_header *header = header_of(map);
-	uint64_t self = (uint64_t)gettid(), other = atomic_load(&header->converter);
+	uint64_t self = (uint64_t)gettid(), other = atomic_load(&header->converter), before;
 	int r;
 
 	/* A converter that lives is not disturbed; one that died is succeeded. */
@@ -444,9 +450,10 @@ static int convert(struct shmht *map, const struct shmht_strategy *strategy, enu
 	/* Pairs with the acquire above, in the next converter. */
 	st_release(&header->converter_start, thread_start_time((pid_t)self));
 	/* Sequentially consistent: pairs with slot_claim() in context.c. */
-	atomic_store(&header->state, REGION_CONVERTING);
+	before = atomic_exchange(&header->state, REGION_CONVERTING);
 	if (contexts_alive(map)) {
-		atomic_store(&header->state, REGION_READY);
+		/* CONVERTING, when a converter died half-way: it still is. */
+		atomic_store(&header->state, before);
 		st_release(&header->converter, 0);
 		error_set(err, "a context of this table is alive; close it before reopening");
 		return -EBUSY;

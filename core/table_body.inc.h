@@ -15,7 +15,7 @@
  * lock_wait is called after lock_try failed and returns 0 or -ETIMEDOUT, at
  * the latest ctx->timeout_ticks after start_ticks. It counts its spins, parks
  * and wakes in ctx->stats; everything else is counted here. `holder` is
- * written here too: the slot_id of who acquired last, not cleared on release.
+ * written here too: the holder_id of who acquired last, not cleared on release.
  * Optional: lock_owner_tid(l), with LOCK_HAS_OWNER_TID, where the lock word
  * itself tells.
  *
@@ -41,7 +41,7 @@ INLINE struct lock *lock_of(struct shm_stripe *stripe)
 static __attribute__((noinline, cold)) void note_holder(struct lock *l, struct shmht_ctx *ctx)
 {
 	ctx->stats.timeouts++;
-	ctx->holder_slot_id = ld(&l->holder);
+	ctx->holder_seen = ld(&l->holder);
 #ifdef LOCK_HAS_OWNER_TID
 	ctx->holder_tid = lock_owner_tid(l);
 #else
@@ -86,10 +86,10 @@ INLINE int enter(struct shmht_ctx *ctx, struct shm_stripe *stripe)
 			return r;
 	}
 	ctx->stats.acquired++;
-	if (ld(&l->holder) == ctx->slot_id)
+	if (ld(&l->holder) == ctx->holder_id)
 		ctx->stats.reacquired++;
 	else
-		st(&l->holder, ctx->slot_id);
+		st(&l->holder, ctx->holder_id);
 	tsan_witness(stripe);
 	return 0;
 }
@@ -146,13 +146,34 @@ static uint64_t chain_fresh(struct shmht_ctx *ctx, struct shm_stripe *pool)
 	return chain_make((uint32_t)first, n);
 }
 
-/* Makes `need` (1 or 2) free cells available to the stripe, whose lock is held.
- * -ENOSPC when there are none; -ETIMEDOUT when the pool's lock is stuck. */
+/* The next chain of free cells; 0: there are none, or (-EUCLEAN) no right one.
+ * The pool's lock is held. */
+static uint64_t chain_take(struct shmht_ctx *ctx, struct shm_stripe *pool, int *ret_r)
+{
+	uint64_t chains = ld(&pool->loaded), link;
+
+	*ret_r = -ENOSPC;
+	if (!chain_len(chains))
+		return chain_fresh(ctx, pool);
+	*ret_r = -EUCLEAN;
+	if (!cell_valid(ctx, chain_first(chains)))
+		return 0;
+	link = ld(&cell_at(ctx, chain_first(chains))->stamp);
+	st(&pool->loaded, chain_make(chain_first(link), chain_len(chains) - 1));
+	return chain_make(chain_first(chains), chain_len(link));
+}
+
+/*
+ * Makes `need` (1 or 2) free cells available to the stripe, whose lock is held.
+ * A chain can have a single cell (batch 1, or the last fresh ones): then it
+ * takes two. -ENOSPC when there are none; -ETIMEDOUT when the pool's lock is
+ * stuck.
+ */
 static __attribute__((noinline)) int refill(struct shmht_ctx *ctx, struct shm_stripe *stripe,
 					    uint64_t need)
 {
 	struct shm_stripe *pool = pool_of(ctx);
-	uint64_t loaded = ld(&stripe->loaded), spare = ld(&stripe->spare_mag), chain, chains;
+	uint64_t loaded = ld(&stripe->loaded), spare = ld(&stripe->spare_mag);
 	int r = 0;
 
 	if (!chain_len(loaded)) {
@@ -167,31 +188,21 @@ static __attribute__((noinline)) int refill(struct shmht_ctx *ctx, struct shm_st
 	r = enter(ctx, pool);
 	if (r)
 		return r;
-	chains = ld(&pool->loaded);
-	if (chain_len(chains)) {
-		struct shm_cell *first;
-
-		if (!cell_valid(ctx, chain_first(chains))) {
-			r = -EUCLEAN;
-			goto out;
-		}
-		first = cell_at(ctx, chain_first(chains));
-		chain = ld(&first->stamp);
-		st(&pool->loaded, chain_make(chain_first(chain), chain_len(chains) - 1));
-		chain = chain_make(chain_first(chains), chain_len(chain));
-	} else {
-		chain = chain_fresh(ctx, pool);
-		if (!chain) {
-			r = -ENOSPC;
-			goto out;
-		}
-	}
 	/* Fewer than two cells are here, so the spare magazine is empty. */
-	if (chain_len(loaded))
-		st(&stripe->spare_mag, chain);
-	else
-		st(&stripe->loaded, chain);
-out:
+	while (chain_len(loaded) + chain_len(spare) < need) {
+		uint64_t chain = chain_take(ctx, pool, &r);
+
+		if (!chain_len(chain))
+			break;
+		if (chain_len(loaded)) {
+			spare = chain;
+			st(&stripe->spare_mag, spare);
+		} else {
+			loaded = chain;
+			st(&stripe->loaded, loaded);
+		}
+		r = 0;
+	}
 	lock_release(lock_of(pool), ctx);
 	return r;
 }
