@@ -399,8 +399,9 @@ int shmht_attach(int fd, const struct shmht_attach_options *opt, struct shmht **
 		goto out_free;
 	header_get_strategy(&copy, name);
 	if (ld(&copy.read_mode) > SHMHT_READ_RCU) {
-		error_set(err, "header: read mode is %llu; allowed: 0 to %d",
-			  (unsigned long long)ld(&copy.read_mode), SHMHT_READ_RCU);
+		error_set(err,
+			  "header: read mode is %llu; allowed: 0 (locked), 1 (seqlock), 2 (rcu)",
+			  (unsigned long long)ld(&copy.read_mode));
 		r = -ENOSYS;
 		goto out_detach;
 	}
