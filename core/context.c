@@ -139,6 +139,7 @@ int shmht_ctx_open(struct shmht *map, struct shmht_ctx **ret_ctx, struct shmht_e
 	ctx->hash = map->hash;
 	ctx->hash_seed = map->hash_seed;
 	ctx->stripe_bits = geo->stripe_bits;
+	ctx->stripe_shift = 63 - geo->stripe_bits;
 	ctx->cell_bytes = geo->cell_bytes;
 	ctx->value_word = geo->value_word;
 	ctx->key_size = geo->key_size;

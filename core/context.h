@@ -42,6 +42,7 @@ struct shmht_ctx {
 	uint64_t hash_seed;
 	shmht_hash_fn hash;
 	uint32_t stripe_bits;
+	uint32_t stripe_shift; /* 63 - stripe_bits */
 	uint32_t cell_bytes;
 	uint32_t value_word;
 	uint32_t key_size;

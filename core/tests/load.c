@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-static size_t load_value(uint64_t key, uint64_t serial, unsigned char value[64])
+size_t load_value(uint64_t key, uint64_t serial, unsigned char value[64])
 {
 	size_t len = 16 + mix64(key ^ serial) % 49;
 

@@ -29,6 +29,9 @@ struct load {
 	struct load_counts counts[LOAD_WORKERS_MAX];
 };
 
+/* The value of a key and serial number; returns its length. */
+size_t load_value(uint64_t key, uint64_t serial, unsigned char value[64]);
+
 struct load_verdict {
 	uint64_t operations, hits, errors;
 	char text[256];

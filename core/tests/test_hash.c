@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The hash: equal to the library's, mixed well enough for bucket and tag, and
- * a caller's own proven and called as promised; the tag compare in both forms.
+ * a caller's own proven and called as promised.
  */
 #include <math.h>
 
@@ -188,45 +188,12 @@ static void collisions_are_told_apart(const struct shmht_strategy *strategy)
 	table_close(&t);
 }
 
-static unsigned int match_slowly(uint64_t lo, uint64_t hi, uint16_t tag)
-{
-	unsigned int mask = 0;
-
-	for (unsigned int lane = 0; lane < 8; lane++)
-		if ((uint16_t)((lane < 4 ? lo : hi) >> 16 * (lane % 4)) == tag)
-			mask |= 1u << lane;
-	return mask;
-}
-
-static void tags(const struct shmht_strategy *strategy)
-{
-	static const uint16_t odd[] = { 0, 1, 0x7fff, 0x8000, 0x8001, 0xffff, 0xfffe, 0x0100 };
-	struct random random = { 5 };
-
-	(void)strategy;
-	for (uint64_t i = 0; i < scaled(1000000); i++) {
-		uint64_t words[2] = { 0, 0 };
-		uint16_t tag = odd[random_below(&random, 8)];
-
-		for (unsigned int lane = 0; lane < 8; lane++) {
-			uint64_t dice = random_next(&random);
-			uint16_t value = dice & 1 ? odd[dice >> 1 & 7] : (uint16_t)(dice >> 8);
-
-			words[lane / 4] |= (uint64_t)value << 16 * (lane % 4);
-		}
-		assert_int_equal(tags_match(words[0], words[1], tag),
-				 match_slowly(words[0], words[1], tag));
-		assert_int_not_equal(tag_of_hash(words[0]), 0);
-	}
-}
-
 static const struct strategy_test tests[] = {
 	{ "hash: equals XXH3 for every length", equals_xxh3, TEST_ONCE },
 	{ "hash: poor ones are mixed", poor_hashes_are_mixed, TEST_ONCE },
 	{ "hash: the proof tells functions apart", proof_tells_apart, TEST_ONCE },
 	{ "hash: called once, with key, length and seed", called_with_key_and_length, 0 },
 	{ "hash: collisions are told apart by the bytes", collisions_are_told_apart, 0 },
-	{ "tags: the compare is right in every lane", tags, TEST_ONCE },
 };
 
 int main(void)

@@ -18,7 +18,7 @@ static void run_load(const struct shmht_strategy *strategy, uint32_t stripes, un
 	t = table_open(&cfg);
 	load->map = t.map;
 	load->workers = workers;
-	load->duration_ns = (UNDER_SANITIZER ? 300 : 500) * MS;
+	load->duration_ns = 300 * MS;
 	load->operations = UINT64_MAX;
 	how(load);
 	verdict = load_judge(load, t.ctx);
@@ -89,7 +89,7 @@ static void survivors_do_not_hang(const struct shmht_strategy *strategy)
 	struct shmht_config cfg = small_config(strategy, LOAD_KEYS + LOAD_UPSERTS);
 	struct random random = { 11 };
 
-	for (uint64_t round = 0; round < scaled(32); round++) {
+	for (uint64_t round = 0; round < scaled(16); round++) {
 		struct table t = table_open(&cfg);
 		uint64_t start;
 		int r;
