@@ -392,7 +392,7 @@ static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, voi
 	struct shm_bucket *b;
 	struct target to;
 	struct shm_cell *c;
-	uint32_t value_len, cell;
+	uint32_t value_len;
 	uint64_t h;
 	int r = check_key(ctx, key_len);
 
@@ -405,9 +405,8 @@ static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, voi
 	if (unlikely(r))
 		return r;
 	b = target_bucket(ctx, &to, h);
-	r = find_cell(ctx, b, h, key, key_len, &cell);
+	r = find_cell(ctx, b, h, key, key_len, &c);
 	if (likely(!r)) {
-		c = cell_at(ctx, cell);
 		value_len = meta_value_len(ld(&c->meta));
 		if (unlikely(value_len > ctx->value_size)) {
 			r = -EUCLEAN;
