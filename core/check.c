@@ -204,6 +204,11 @@ static void check_pool(struct check *chk, uint64_t fresh)
 			       (unsigned long long)first);
 			return;
 		}
+		/* An empty chain is none; and linked to itself it would never end. */
+		if (!(link >> 32)) {
+			broken(chk, "pool: chain %llu has no cells", (unsigned long long)n);
+			return;
+		}
 		check_chain(chk, first, link >> 32, fresh, "pool chain", n);
 		first = (uint32_t)link;
 		n++;

@@ -69,7 +69,7 @@ static __attribute__((noinline)) int enter_contended(struct lock *l, struct shmh
 INLINE void tsan_witness(struct shm_stripe *stripe)
 {
 #if defined(__SANITIZE_THREAD__)
-	++*(uint64_t *)(void *)&stripe->spare[6];
+	++*(uint64_t *)(uintptr_t)&stripe->spare[6];
 #else
 	(void)stripe;
 #endif

@@ -104,7 +104,7 @@ static int visit_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct 
 
 	(void)stripe;
 	(void)b;
-	if (meta_key_len(meta) > ctx->key_size || meta_value_len(meta) > ctx->value_size)
+	if (meta_key_len(meta) - 1 >= ctx->key_size || meta_value_len(meta) > ctx->value_size)
 		return -EUCLEAN;
 	/* Plain bytes for the callback: the lock keeps our own writers away. */
 	return visit->fn((const void *)(uintptr_t)c->words, meta_key_len(meta),

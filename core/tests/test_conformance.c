@@ -319,6 +319,29 @@ static void statistics(const struct shmht_strategy *strategy)
 	table_close(&t);
 }
 
+/* A lock that somebody else had in between was not the same holder's again. */
+static void reacquired(const struct shmht_strategy *strategy)
+{
+	struct table t = table_small(strategy, 100);
+	const struct shmht_lock_stats *stats = shmht_ctx_stats(t.ctx);
+	struct shmht_ctx *other = context_open(t.map);
+
+	assert_rc(put_number(t.ctx, 1), 0);
+	for (int i = 0; i < 10; i++) {
+		uint64_t before = stats->reacquired;
+
+		assert_true(has_number(other, 1));
+		assert_true(has_number(t.ctx, 1));
+		assert_int_equal(stats->reacquired, before);
+		assert_true(has_number(t.ctx, 1));
+		assert_int_equal(stats->reacquired, before + 1);
+	}
+	assert_int_equal(shmht_ctx_stats(other)->acquired, 10);
+	assert_int_equal(shmht_ctx_stats(other)->reacquired, 0);
+	shmht_ctx_close(other);
+	table_close(&t);
+}
+
 /* The lock alone: each stripe's, again and again; a stripe that is not there. */
 static void lock_and_unlock(const struct shmht_strategy *strategy)
 {
@@ -351,6 +374,7 @@ static const struct strategy_test tests[] = {
 	{ "full table: ENOSPC only for new keys", full_table, 0 },
 	{ "hold time", hold_time, 0 },
 	{ "statistics of one worker", statistics, 0 },
+	{ "statistics: reacquired by the last holder only", reacquired, TEST_MANY },
 	{ "lock and unlock", lock_and_unlock, 0 },
 };
 

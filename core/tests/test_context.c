@@ -96,6 +96,47 @@ static void the_dead_give_back(const struct shmht_strategy *strategy)
 	shmht_destroy(map);
 }
 
+static int fill_a_slot(void *arg)
+{
+	struct worker *worker = arg;
+	struct shmht_ctx *ctx;
+
+	if (shmht_ctx_open(worker->map, &ctx, NULL))
+		return 1;
+	atomic_fetch_add(&worker->step, 1);
+	step_wait(&worker->step, 100);
+	return 2;
+}
+
+#define CROWD 4u
+
+/* A crowd in processes of their own, killed to the last one: every slot is had
+ * again, and not one more. */
+static void a_killed_crowd_gives_back(const struct shmht_strategy *strategy)
+{
+	struct worker *worker = shared_memory(sizeof(*worker));
+	struct shmht_config cfg = small_config(strategy, 10);
+	struct shmht_ctx *ctx[CROWD], *none;
+	pid_t pids[CROWD];
+
+	cfg.max_workers = CROWD;
+	worker->map = table_create(&cfg);
+	for (unsigned int i = 0; i < CROWD; i++)
+		pids[i] = child_start(fill_a_slot, worker);
+	assert_true(step_wait(&worker->step, CROWD));
+	for (unsigned int i = 0; i < CROWD; i++) {
+		assert_rc(shmht_ctx_open(worker->map, &none, NULL), -EUSERS);
+		child_kill(pids[i]);
+		ctx[i] = context_open(worker->map);
+	}
+	assert_rc(shmht_ctx_open(worker->map, &none, NULL), -EUSERS);
+	for (unsigned int i = 0; i < CROWD; i++) {
+		assert_rc(put_number(ctx[i], i), 0);
+		shmht_ctx_close(ctx[i]);
+	}
+	shmht_destroy(worker->map);
+}
+
 static void *open_and_leave(void *arg)
 {
 	struct shmht_ctx *ctx;
@@ -286,6 +327,7 @@ static void close_nothing(const struct shmht_strategy *strategy)
 static const struct strategy_test tests[] = {
 	{ "as many contexts as workers, then EUSERS", too_many, 0 },
 	{ "the dead give their slots back", the_dead_give_back, 0 },
+	{ "a killed crowd gives its slots back", a_killed_crowd_gives_back, TEST_MANY },
 	{ "ended threads give their slots back", ended_threads_give_back, TEST_MANY },
 	{ "the stopped keep their slots", the_stopped_keep_theirs, 0 },
 	{ "fork: the parent's context is ESTALE in the child", fork_invalidates, 0 },

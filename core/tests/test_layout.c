@@ -111,6 +111,8 @@ static void golden_geometry(const struct shmht_strategy *strategy)
 		  256, 1092, 64, 15, 4096 + 768 + 1280 + 16384, 2097152 },
 		{ { .capacity = 100000000, .key_size = 16, .value_size = 64, .stripes = 1 },
 		  33554432, 100000002, 96, 32, 2147553792, 11747557376 },
+		{ { .capacity = SHMHT_CAPACITY_MAX, .key_size = 16, .value_size = 64, .stripes = 1 },
+		  1073741824, 4000000002, 96, 32, 68719546880, 452719550464 },
 	};
 	struct shmht_error err = { "" };
 

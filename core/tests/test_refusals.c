@@ -286,29 +286,31 @@ static void other_than_asked_for(const struct shmht_strategy *strategy)
 	shmht_destroy(map);
 }
 
-/* ATTACH_VERIFY looks inside; attach alone does not. */
+/* ATTACH_VERIFY looks inside, at stripes and buckets; attach alone does not. */
 static void verify_finds_damage(const struct shmht_strategy *strategy)
 {
 	struct shmht_attach_options opt = { .read = -1, .flags = SHMHT_ATTACH_VERIFY };
 	struct table t = table_small(strategy, 1000);
 	struct shmht_error err = { "" };
-	uint64_t count = 12345, right;
+	static const off_t offs[] = { 4096 + 8 * 256 + 128 /* a count */, 6656 + 8 /* tags */ };
+	uint64_t right, wrong;
 	struct shmht *map;
 	int fd = shmht_fd(t.map);
-	off_t off = 4096 + 8 * 256 + 128;
 
 	assert_rc(put_number(t.ctx, 1), 0);
 	shmht_ctx_close(t.ctx);
 	assert_rc(shmht_attach(fd, &opt, &map, &err), 0);
 	shmht_detach(map);
-	assert_int_equal(pread(fd, &right, 8, off), 8);
-	assert_int_equal(right, 1); /* the stripe's count */
-	assert_int_equal(pwrite(fd, &count, 8, off), 8);
-	assert_rc(shmht_attach(fd, &opt, &map, &err), -EUCLEAN);
-	assert_says(&err, "1 broken");
-	map = table_attach(fd);
-	shmht_detach(map);
-	assert_int_equal(pwrite(fd, &right, 8, off), 8);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(pread(fd, &right, 8, offs[i]), 8);
+		wrong = right ^ 0x1234;
+		assert_int_equal(pwrite(fd, &wrong, 8, offs[i]), 8);
+		assert_rc(shmht_attach(fd, &opt, &map, &err), -EUCLEAN);
+		assert_says(&err, "1 broken");
+		map = table_attach(fd);
+		shmht_detach(map);
+		assert_int_equal(pwrite(fd, &right, 8, offs[i]), 8);
+	}
 	t.ctx = context_open(t.map);
 	table_close(&t);
 }
