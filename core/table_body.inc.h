@@ -231,29 +231,45 @@ INLINE void taken(struct shm_stripe *stripe, uint32_t next_free)
 	st(&stripe->loaded, chain_make(next_free, chain_len(ld(&stripe->loaded)) - 1));
 }
 
-/* Both magazines are full: the spare one goes to the pool, as one chain. */
-static __attribute__((noinline)) bool give_back(struct shmht_ctx *ctx, struct shm_stripe *stripe)
+/* The spare magazine goes to the pool, as one chain. */
+static __attribute__((noinline)) int give_back(struct shmht_ctx *ctx, struct shm_stripe *stripe)
 {
 	struct shm_stripe *pool = pool_of(ctx);
 	uint64_t spare = ld(&stripe->spare_mag), chains;
+	int r;
 
-	if (!cell_valid(ctx, chain_first(spare)) || enter(ctx, pool))
-		return false; /* the pool is stuck: keep the cells, try again later */
+	if (!cell_valid(ctx, chain_first(spare)))
+		return -EUCLEAN;
+	r = enter(ctx, pool);
+	if (r)
+		return r;
 	chains = ld(&pool->loaded);
 	st(&cell_at(ctx, chain_first(spare))->stamp,
 	   chain_make(chain_first(chains), chain_len(spare)));
 	st(&pool->loaded, chain_make(chain_first(spare), chain_len(chains) + 1));
 	st(&stripe->spare_mag, 0);
 	lock_release(lock_of(pool), ctx);
-	return true;
+	return 0;
 }
 
+/*
+ * Before a removal commits: the stripe must have room for the cell. Were it to
+ * keep more than two batches while the pool's lock is stuck, the others would
+ * run out of cells below capacity.
+ */
+INLINE int make_room(struct shmht_ctx *ctx, struct shm_stripe *stripe)
+{
+	if (likely(chain_len(ld(&stripe->loaded)) < ctx->batch || !ld(&stripe->spare_mag)))
+		return 0;
+	return give_back(ctx, stripe);
+}
+
+/* After make_room(), or when a cell was taken just before. */
 INLINE void put(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint32_t cell)
 {
 	uint64_t loaded = ld(&stripe->loaded);
 
-	if (unlikely(chain_len(loaded) >= ctx->batch) &&
-	    (!chain_len(ld(&stripe->spare_mag)) || give_back(ctx, stripe))) {
+	if (unlikely(chain_len(loaded) >= ctx->batch)) {
 		st(&stripe->spare_mag, loaded);
 		loaded = 0;
 	}
@@ -376,12 +392,17 @@ INLINE int replace_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struc
 	return 0;
 }
 
-INLINE void drop_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
-		       const struct place *place)
+INLINE int drop_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
+		      const struct place *place)
 {
+	int r = make_room(ctx, stripe);
+
+	if (unlikely(r))
+		return r;
 	unpublish(ctx, b, place);
 	st(&stripe->count, ld(&stripe->count) - 1);
 	put(ctx, stripe, place->cell);
+	return 0;
 }
 
 /* ---- operations -------------------------------------------------------- */
@@ -492,7 +513,7 @@ static int op_remove(struct shmht_ctx *ctx, const void *key, size_t key_len)
 	b = target_bucket(ctx, &to, h);
 	r = find(ctx, b, h, key, key_len, &place);
 	if (likely(!r))
-		drop_entry(ctx, to.stripe, b, &place);
+		r = drop_entry(ctx, to.stripe, b, &place);
 	leave(ctx, to.stripe);
 	return r;
 }

@@ -81,8 +81,7 @@ static int drop_any(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm
 		    const struct place *place, void *arg)
 {
 	(void)arg;
-	drop_entry(ctx, stripe, b, place);
-	return 0;
+	return drop_entry(ctx, stripe, b, place);
 }
 
 static int op_flush(struct shmht_ctx *ctx)
@@ -191,14 +190,17 @@ static int drop_old(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm
 {
 	struct eviction *ev = arg;
 	uint64_t stamp = ld(&cell_at(ctx, place->cell)->stamp);
+	int r;
 
 	if (!ev->left)
 		return 0;
 	if (stamp > ev->threshold || (stamp == ev->threshold && !ev->ties))
 		return 0;
+	r = drop_entry(ctx, stripe, b, place);
+	if (r)
+		return r;
 	if (stamp == ev->threshold)
 		ev->ties--;
-	drop_entry(ctx, stripe, b, place);
 	ev->left--;
 	ev->removed++;
 	return 0;

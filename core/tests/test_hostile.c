@@ -185,6 +185,41 @@ static void header_is_not_believed_later(const struct shmht_strategy *strategy)
 	table_close(&t);
 }
 
+static void count_reports(const char *what, void *arg)
+{
+	(void)what;
+	++*(unsigned int *)arg;
+}
+
+/* Chains of free cells that lead to themselves, through a cell that is nowhere
+ * else: an empty one meets no cell, so only its being empty can end the walk. */
+static void check_ends_in_loops(const struct shmht_strategy *strategy)
+{
+	struct table t = table_small(strategy, 100);
+	const struct geometry *geo = &t.map->geo;
+	uint64_t last = geo->nr_cells - 1;
+	off_t pool = (off_t)(geo->stripes_off + 256 + 144);
+	off_t stamp = (off_t)(geo->cells_off + last * geo->cell_bytes + 8);
+	uint64_t loop[2] = { 0xffffffffull << 32 | last, last + 1 /* all handed out */ }, right[2];
+	int fd = shmht_fd(t.map);
+
+	assert_rc(put_number(t.ctx, 1), 0);
+	assert_int_equal(pread(fd, right, 16, pool), 16);
+	assert_int_equal(pwrite(fd, loop, 16, pool), 16);
+	for (uint64_t len = 0; len < 3; len++) {
+		uint64_t link = len << 32 | last, start = shmht_monotonic_ns();
+		unsigned int reports = 0;
+		int r;
+
+		assert_int_equal(pwrite(fd, &link, 8, stamp), 8);
+		r = shmht_check(t.ctx, count_reports, &reports);
+		assert_true(r > 0 && (unsigned int)r == reports);
+		assert_true(shmht_monotonic_ns() - start < 1000 * MS);
+	}
+	assert_int_equal(pwrite(fd, right, 16, pool), 16);
+	table_close(&t);
+}
+
 /* check() finds each kind of damage, and says what it is. */
 struct damage {
 	const char *says;
@@ -254,6 +289,7 @@ static void check_names_damage(const struct shmht_strategy *strategy)
 static const struct strategy_test tests[] = {
 	{ "hostile: scribbled over while in use", scribbled_over, 0 },
 	{ "hostile: the header is not believed later", header_is_not_believed_later, 0 },
+	{ "check: ends where free chains loop", check_ends_in_loops, 0 },
 	{ "check: names each kind of damage", check_names_damage, 0 },
 };
 
