@@ -94,8 +94,10 @@ static int list(int argc, char **argv)
 		command_help(&command_list, stdout);
 		return EXIT_YES;
 	}
-	if (argc != 2)
+	if (argc < 2)
 		return usage_error(&command_list, "one of strategies, keys, scenarios is wanted");
+	if (argc > 2)
+		return usage_error(&command_list, "found '%s', allowed: one argument", argv[2]);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (!strcmp(argv[1], kinds[i].name))
 			return kinds[i].fn();

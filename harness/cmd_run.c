@@ -81,6 +81,10 @@ static int parse_options(int argc, char **argv, struct run_options *opt)
 			command_help(&command_run, stdout);
 			return 1 + EXIT_YES;
 		default:
+			/* A letter of a group leaves optind where it is. */
+			if (optopt && optopt < OPT_SET)
+				return 1 +
+				       usage_error(&command_run, "option '-%c' is unknown", optopt);
 			return 1 + usage_error(&command_run,
 					       "option '%s' is unknown or lacks its value",
 					       argv[optind - 1]);
@@ -193,21 +197,25 @@ static int run_points(const struct scenario *scenario, struct result_build *buil
 	return supervise_interrupted();
 }
 
+/* As result_write() puts it, so that both are the same document. */
+static int print_json(const json_t *result)
+{
+	return json_dumpf(result, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(15)) ||
+	       putchar('\n') == EOF || fflush(stdout);
+}
+
 static int save(const json_t *result, const struct scenario *scenario, struct timespec started,
 		const struct run_options *opt, FILE *human)
 {
 	char path[4096];
-	int r;
+	int r, code = 0;
 
-	if (opt->json_stdout) {
-		if (json_dumpf(result, stdout, JSON_INDENT(1)) || putchar('\n') == EOF ||
-		    fflush(stdout)) {
-			fprintf(stderr, "shmbench run: the result cannot be written to stdout\n");
-			return EXIT_NOT_MEASURED;
-		}
-		if (!opt->out)
-			return 0;
+	if (opt->json_stdout && print_json(result)) {
+		fprintf(stderr, "shmbench run: the result cannot be written to stdout\n");
+		code = EXIT_NOT_MEASURED;
 	}
+	if (opt->json_stdout && !code && !opt->out)
+		return 0;
 	if (opt->out)
 		snprintf(path, sizeof(path), "%s", opt->out);
 	else if ((r = result_default_path(scenario, started, path, sizeof(path)))) {
@@ -217,15 +225,17 @@ static int save(const json_t *result, const struct scenario *scenario, struct ti
 	r = result_write(result, path);
 	if (r) {
 		/* Not lost: there is one more place to put it. */
-		fprintf(stderr, "shmbench run: %s: %s; the result follows on stdout\n", path,
+		fprintf(stderr, "shmbench run: %s: %s; the result is on stdout\n", path,
 			strerror(-r));
-		json_dumpf(result, stdout, JSON_INDENT(1));
-		putchar('\n');
+		if (!opt->json_stdout)
+			print_json(result);
 		return EXIT_NOT_MEASURED;
 	}
-	if (!opt->quiet)
+	if (code)
+		fprintf(stderr, "shmbench run: it is in %s\n", path);
+	else if (!opt->quiet)
 		fprintf(human, "result: %s\n", path);
-	return 0;
+	return code;
 }
 
 static int run(int argc, char **argv)
@@ -250,6 +260,8 @@ static int run(int argc, char **argv)
 	}
 	if (opt.json_stdout)
 		human = stderr;
+	/* `run ... | head`: the reader leaves, the result must not go with it. */
+	signal(SIGPIPE, SIG_IGN);
 	clock_gettime(CLOCK_REALTIME, &started);
 	supervise_init();
 	build = result_begin(scenario, started);

@@ -13,14 +13,30 @@ static bool wants_help(const struct command *command, int argc, char **argv)
 	return true;
 }
 
+/* Whether there are nr file names and nothing else; else *ret_code is a usage error. */
+static bool has_files(const struct command *command, int argc, char **argv, int nr, int *ret_code)
+{
+	for (int i = 1; i < argc; i++) {
+		if (argv[i][0] != '-' && i <= nr)
+			continue;
+		*ret_code = usage_error(command, "found '%s', allowed: %s", argv[i],
+					command->usage);
+		return false;
+	}
+	if (argc - 1 < nr)
+		*ret_code = usage_error(command, "wanted: %s", command->usage);
+	return argc - 1 == nr;
+}
+
 static int show(int argc, char **argv)
 {
 	json_t *result;
+	int code;
 
 	if (wants_help(&command_show, argc, argv))
 		return EXIT_YES;
-	if (argc != 2 || argv[1][0] == '-')
-		return usage_error(&command_show, "one RESULT.json is wanted");
+	if (!has_files(&command_show, argc, argv, 1, &code))
+		return code;
 	if (result_read(argv[1], stderr, &result))
 		return EXIT_USAGE;
 	result_show(result, stdout);
@@ -31,11 +47,12 @@ static int show(int argc, char **argv)
 static int compare(int argc, char **argv)
 {
 	json_t *a, *b;
+	int code;
 
 	if (wants_help(&command_compare, argc, argv))
 		return EXIT_YES;
-	if (argc != 3 || argv[1][0] == '-' || argv[2][0] == '-')
-		return usage_error(&command_compare, "two result files are wanted");
+	if (!has_files(&command_compare, argc, argv, 2, &code))
+		return code;
 	if (result_read(argv[1], stderr, &a))
 		return EXIT_USAGE;
 	if (result_read(argv[2], stderr, &b)) {

@@ -22,7 +22,7 @@ struct worker_part {
 	uint64_t checked, errors;
 	uint64_t stream_hash;
 	uint64_t start_ticks, end_ticks;
-	uint64_t ops_at_first_done;
+	uint64_t ops_at_all_started, ops_at_first_done; /* ops = N only */
 	char error[256]; /* the first failed check, or why the worker gave up */
 	struct worker_result result;
 };
@@ -30,6 +30,7 @@ struct worker_part {
 struct control {
 	_Alignas(64) _Atomic uint32_t phase; /* read by all after every operation ... */
 	_Atomic uint32_t first_done;	     /* ... so what changes once lives beside it */
+	_Atomic uint32_t nr_started;	     /* ops = N only */
 	_Atomic uint64_t first_done_ticks;
 	uint32_t nr_workers;
 	struct worker_part workers[];

@@ -48,20 +48,27 @@ struct run {
 };
 
 static int interrupted;
+static bool nohup, background; /* SIGHUP, SIGINT were ignored when we started */
 
 static void watched_signals(sigset_t *set)
 {
 	sigemptyset(set);
-	sigaddset(set, SIGINT);
+	/* Blocked, an ignored signal would arrive all the same: nohup means it. */
+	if (!background)
+		sigaddset(set, SIGINT);
+	if (!nohup)
+		sigaddset(set, SIGHUP);
 	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGHUP);
 	sigaddset(set, SIGCHLD);
 }
 
 void supervise_init(void)
 {
+	struct sigaction action;
 	sigset_t set;
 
+	nohup = !sigaction(SIGHUP, NULL, &action) && action.sa_handler == SIG_IGN;
+	background = !sigaction(SIGINT, NULL, &action) && action.sa_handler == SIG_IGN;
 	watched_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
@@ -277,11 +284,17 @@ static void set_phase(struct run *run, enum phase phase)
 	syscall(SYS_futex, &run->control->phase, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
 }
 
+static pid_t pid_of_worker(const struct run *run, uint32_t worker)
+{
+	return run->children[run->nr_children == 1 ? 0 : worker].pid;
+}
+
 /* Dead or failed workers, Ctrl-C, and silence that lasts. */
 static int watch(struct run *run, bool silence_counts)
 {
 	uint64_t progress = 0, now = shmht_monotonic_ns();
 	uint64_t patience = SILENCE_NS + run->point->params.timeout_ns;
+	uint32_t behind = 0, least = STAGE_FAILED; /* the first that is furthest behind */
 
 	reap(run);
 	if (interrupted)
@@ -293,13 +306,18 @@ static int watch(struct run *run, bool silence_counts)
 		progress += stage * NS_PER_S + atomic_load(&part->progress);
 		if (stage == STAGE_FAILED)
 			return give_up(run, TRIAL_NOT_MEASURED, "worker %u: %s", i, part->error);
+		if (stage < least) {
+			least = stage;
+			behind = i;
+		}
 	}
 	if (progress != run->last_progress || !silence_counts) {
 		run->last_progress = progress;
 		run->last_progress_ns = now;
 	} else if (now - run->last_progress_ns > patience) {
 		return give_up(run, TRIAL_NOT_MEASURED,
-			       "workers made no progress for %.1f s: killed",
+			       "worker %u (pid %d) hangs: no progress for %.1f s; killed", behind,
+			       (int)pid_of_worker(run, behind),
 			       (double)(now - run->last_progress_ns) * 1e-9);
 	}
 	return run->trial->status == TRIAL_OK ? 0 : -1;
@@ -388,7 +406,8 @@ static int collect(struct run *run)
 		const struct worker_part *part = &run->control->workers[i];
 
 		trial->workers[i] = part->result;
-		trial->ops += params->ops ? part->ops_at_first_done : part->result.ops;
+		trial->ops += params->ops ? part->ops_at_first_done - part->ops_at_all_started :
+					    part->result.ops;
 		trial->checked += part->checked;
 		trial->errors += part->errors;
 		/* Order matters: worker 0's stream is not worker 1's. */

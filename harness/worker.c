@@ -277,19 +277,26 @@ static inline __attribute__((always_inline)) void loop_time(struct worker *w, bo
 }
 
 /*
- * A fixed number of operations. The first worker to finish ends the interval
- * in which all were running; the others note how far they were then.
+ * A fixed number of operations. The last worker to start begins the interval
+ * in which all were running, the first to finish ends it; the others note how
+ * far they were then.
  */
 static void loop_ops(struct worker *w)
 {
 	struct control *control = w->job->control;
-	bool verify = w->params->verify == VERIFY_VALUES, noted = false;
+	bool verify = w->params->verify == VERIFY_VALUES, noted = false, all = false;
 	uint32_t pos = 0, none = 0;
 
 	begin_window(w);
+	atomic_fetch_add(&control->nr_started, 1);
 	while (w->ops < w->params->ops) {
 		if (atomic_load_explicit(&control->phase, memory_order_relaxed) == PHASE_STOP)
 			break;
+		if (!all && atomic_load_explicit(&control->nr_started, memory_order_relaxed) ==
+				    control->nr_workers) {
+			w->part->ops_at_all_started = w->ops;
+			all = true;
+		}
 		if (!noted && atomic_load_explicit(&control->first_done, memory_order_relaxed)) {
 			w->part->ops_at_first_done = w->ops;
 			noted = true;

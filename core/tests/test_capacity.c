@@ -3,6 +3,8 @@
  * The promise of capacity: that many entries always fit, whatever the keys and
  * whatever happened before; ENOSPC comes only at count >= capacity.
  */
+#include <pthread.h>
+
 #include "support.h"
 #include "table.h"
 
@@ -81,6 +83,8 @@ static void check_filling(const struct shmht_config *cfg, bool scattered)
 		/* No more than the memory that was announced. */
 		assert_true(count < info.cells);
 		assert_true(count <= capacity + 2ull * info.batch * cfg->stripes);
+		if (cfg->stripes == 1)
+			assert_int_equal(count, capacity);
 		change_when_full(t.ctx, first, next, scattered);
 		assert_sound(t.ctx);
 		/* Drain: all, from the front, all but one, or by flush. */
@@ -118,6 +122,107 @@ static void capacity_always_fits(const struct shmht_strategy *strategy)
 				check_filling(&cfg, i & 2);
 			}
 }
+
+/* ---- in which order it is emptied ---------------------------------------- */
+
+enum order { FRONT, BACK, BOTH_ENDS, MIDDLE_OUT, SHUFFLED, NR_ORDERS };
+
+/* The i-th of nr to go; SHUFFLED is for the caller. */
+static uint64_t in_order(enum order order, uint64_t i, uint64_t nr)
+{
+	uint64_t half = nr / 2, step = (i + 1) / 2;
+
+	switch (order) {
+	case BACK:
+		return nr - 1 - i;
+	case BOTH_ENDS:
+		return i & 1 ? nr - 1 - i / 2 : i / 2;
+	case MIDDLE_OUT:
+		return i & 1 ? half - step : half + step;
+	default:
+		return i;
+	}
+}
+
+static void drain_in(struct shmht_ctx *ctx, enum order order, uint64_t nr)
+{
+	struct random random = { 5 };
+	uint64_t *keys = calloc(nr, sizeof(*keys));
+
+	assert_non_null(keys);
+	for (uint64_t i = 0; i < nr; i++)
+		keys[i] = in_order(order, i, nr);
+	for (uint64_t i = nr; order == SHUFFLED && i > 1; i--) {
+		uint64_t other = random_below(&random, i), key = keys[i - 1];
+
+		keys[i - 1] = keys[other];
+		keys[other] = key;
+	}
+	for (uint64_t i = 0; i < nr; i++) {
+		assert_rc(remove_number(ctx, keys[i]), 0);
+		assert_false(has_number(ctx, keys[i]));
+		for (uint64_t k = i + 1; k < nr; k += 1 + nr / 8)
+			assert_true(has_number(ctx, keys[k]));
+		if (i == nr / 2)
+			assert_sound(ctx);
+	}
+	assert_count(ctx, 0);
+	free(keys);
+}
+
+static void drained_in_every_order(const struct shmht_strategy *strategy)
+{
+	struct shmht_config cfg = small_config(strategy, 300);
+
+	for (unsigned int i = 0; i < 4; i++) {
+		struct table t;
+
+		cfg.stripes = i & 1 ? 64 : 1;
+		cfg.hash = i & 2 ? hash_same : NULL;
+		t = table_open(&cfg);
+		for (int order = FRONT; order < NR_ORDERS; order++)
+			drain_in(t.ctx, (enum order)order, fill_up(t.ctx, 300, 0, false));
+		fill_up(t.ctx, 300, 0, false);
+		table_close(&t);
+	}
+}
+
+/* All keys in one bucket: its lanes, then a chain, newest first. One and two
+ * neighbours leave from every position, the chain's ends included, and return. */
+static void one_bucket_every_position(const struct shmht_strategy *strategy)
+{
+	static const uint64_t sizes[] = { 9, 24, 80 };
+	struct shmht_config cfg = small_config(strategy, 80);
+	struct table t;
+
+	cfg.hash = hash_same;
+	t = table_open(&cfg);
+	for (size_t s = 0; s < 3; s++)
+		for (uint64_t at = 0; at < sizes[s]; at++)
+			for (uint64_t gone = 1; gone <= 2; gone++) {
+				uint64_t k, nr = sizes[s], end = at + gone < nr ? at + gone : nr;
+
+				assert_rc(shmht_flush(t.ctx), 0);
+				for (k = 0; k < nr; k++)
+					assert_rc(put_number(t.ctx, k), 0);
+				for (k = at; k < end; k++)
+					assert_rc(remove_number(t.ctx, k), 0);
+				for (k = 0; k < nr; k++)
+					assert_int_equal(has_number(t.ctx, k), k < at || k >= end);
+				assert_false(has_number(t.ctx, nr));
+				assert_sound(t.ctx);
+				for (k = at; k < end; k++)
+					assert_rc(put_number(t.ctx, k), 0);
+				for (k = 0; k < nr; k++)
+					assert_rc(shmht_update(t.ctx, &k, 8, &k, 8), 0);
+				for (k = 0; k < nr; k++)
+					assert_true(has_number(t.ctx, k));
+				assert_count(t.ctx, nr);
+			}
+	table_close(&t);
+}
+
+/* ---- large, and by stripes ----------------------------------------------- */
 
 static void large_table(const struct shmht_strategy *strategy)
 {
@@ -215,7 +320,7 @@ static void pool_out_of_reach(const struct shmht_strategy *strategy)
 	table_close(&t);
 }
 
-/* ---- several processes fill it at once ----------------------------------- */
+/* ---- several processes, or threads, fill it at once ---------------------- */
 
 #define FILLERS 4u
 
@@ -228,16 +333,14 @@ struct filling {
 	atomic_int error;
 };
 
-static int fill_in_child(void *arg)
+static int fill_in(struct filling *f, struct shmht *map)
 {
-	struct filling *f = arg;
 	uint64_t worker = atomic_fetch_add(&f->next_worker, 1);
 	struct shmht_ctx *ctx;
-	struct shmht *map;
 	uint64_t count, n;
 	int r;
 
-	if (shmht_attach(shmht_fd(f->map), NULL, &map, NULL) || shmht_ctx_open(map, &ctx, NULL))
+	if (shmht_ctx_open(map, &ctx, NULL))
 		return 1;
 	shmht_ctx_set_timeout(ctx, PATIENCE_NS);
 	if (!step_wait(&f->start, 1))
@@ -257,7 +360,47 @@ static int fill_in_child(void *arg)
 	return 0;
 }
 
-static void processes_fill_it(const struct shmht_strategy *strategy)
+static int fill_in_child(void *arg)
+{
+	struct filling *f = arg;
+	struct shmht *map;
+
+	return shmht_attach(shmht_fd(f->map), NULL, &map, NULL) ? 3 : fill_in(f, map);
+}
+
+static void *fill_in_thread(void *arg)
+{
+	struct filling *f = arg;
+
+	return fill_in(f, f->map) ? f : NULL;
+}
+
+static void fill_by_processes(struct filling *f)
+{
+	pid_t pids[FILLERS];
+
+	for (unsigned int i = 0; i < FILLERS; i++)
+		pids[i] = child_start(fill_in_child, f);
+	atomic_store(&f->start, 1);
+	for (unsigned int i = 0; i < FILLERS; i++)
+		assert_int_equal(child_wait(pids[i]), 0);
+}
+
+static void fill_by_threads(struct filling *f)
+{
+	pthread_t threads[FILLERS];
+	void *failed;
+
+	for (unsigned int i = 0; i < FILLERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, fill_in_thread, f), 0);
+	atomic_store(&f->start, 1);
+	for (unsigned int i = 0; i < FILLERS; i++) {
+		assert_int_equal(pthread_join(threads[i], &failed), 0);
+		assert_null(failed);
+	}
+}
+
+static void fill_at_once(const struct shmht_strategy *strategy, void (*how)(struct filling *))
 {
 	struct filling *f = shared_memory(sizeof(*f));
 	struct shmht_config cfg = small_config(strategy, scaled(20000));
@@ -265,7 +408,6 @@ static void processes_fill_it(const struct shmht_strategy *strategy)
 	for (cfg.stripes = 1; cfg.stripes <= 64; cfg.stripes *= 64) {
 		/* Keys for more than it holds, then for exactly the capacity. */
 		for (int exact = 0; exact < 2; exact++) {
-			pid_t pids[FILLERS];
 			struct table t;
 
 			cfg.capacity = scaled(20000) / FILLERS * FILLERS;
@@ -274,11 +416,7 @@ static void processes_fill_it(const struct shmht_strategy *strategy)
 			f->map = t.map;
 			f->capacity = cfg.capacity;
 			f->keys = exact ? cfg.capacity / FILLERS : cfg.capacity;
-			for (unsigned int i = 0; i < FILLERS; i++)
-				pids[i] = child_start(fill_in_child, f);
-			atomic_store(&f->start, 1);
-			for (unsigned int i = 0; i < FILLERS; i++)
-				assert_int_equal(child_wait(pids[i]), 0);
+			how(f);
 			assert_rc(f->error, 0);
 			assert_int_equal(f->early, 0);
 			assert_true(exact ? f->inserted == cfg.capacity :
@@ -289,12 +427,25 @@ static void processes_fill_it(const struct shmht_strategy *strategy)
 	}
 }
 
+static void processes_fill_it(const struct shmht_strategy *strategy)
+{
+	fill_at_once(strategy, fill_by_processes);
+}
+
+static void threads_fill_it(const struct shmht_strategy *strategy)
+{
+	fill_at_once(strategy, fill_by_threads);
+}
+
 static const struct strategy_test tests[] = {
 	{ "capacity entries always fit; drain and refill", capacity_always_fits, 0 },
+	{ "drained in every order, and refilled", drained_in_every_order, 0 },
+	{ "one bucket: every position leaves and returns", one_bucket_every_position, 0 },
 	{ "a large table fills up", large_table, 0 },
 	{ "free cells move between stripes", cells_move_between_stripes, 0 },
 	{ "free cells come back after the pool was out of reach", pool_out_of_reach, TEST_MANY },
 	{ "several processes fill it at once", processes_fill_it, TEST_MANY },
+	{ "several threads fill it at once", threads_fill_it, TEST_MANY },
 };
 
 int main(void)

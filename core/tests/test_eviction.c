@@ -26,8 +26,8 @@ static uint64_t evict(struct shmht_ctx *ctx, const uint64_t *keys, uint64_t nr, 
 
 static void percent_outside(const struct shmht_strategy *strategy)
 {
-	static const double wrong[] = { -1, -1e-300, 100.0000001, 101, 1e300, NAN, -NAN, INFINITY,
-					-INFINITY };
+	static const double wrong[] = { -1,  -1e-300, 100.0000001, 101,	     1e300,
+					NAN, -NAN,    INFINITY,	   -INFINITY };
 	struct table t = table_small(strategy, 10);
 
 	for (uint64_t k = 0; k < 10; k++)
@@ -50,13 +50,13 @@ static void how_many(const struct shmht_strategy *strategy)
 		double percent;
 		uint64_t gone;
 	} cases[] = {
-		{ 10, 0, 100, 0 },     { 10, 10, 0, 0 },      { 10, 10, -0.0, 0 },
-		{ 10, 10, 1e-12, 1 },  { 10, 10, 5e-324, 1 }, { 10, 10, 10, 1 },
-		{ 10, 10, 10.01, 2 },  { 10, 10, 25, 3 },     { 10, 10, 50, 5 },
-		{ 10, 10, 99.9, 10 },  { 10, 10, 100, 10 },   { 10, 1, 50, 1 },
-		{ 10, 3, 50, 3 },      { 10, 7, 50, 5 },      { 1000, 1, 0.1, 1 },
-		{ 1000, 500, 7, 70 },  { 1000, 500, 29, 290 }, { 7, 7, 33, 3 },
-		{ 1, 1, 1, 1 },	       { 1, 0, 1, 0 },
+		{ 10, 0, 100, 0 },    { 10, 10, 0, 0 },	      { 10, 10, -0.0, 0 },
+		{ 10, 10, 1e-12, 1 }, { 10, 10, 5e-324, 1 },  { 10, 10, 10, 1 },
+		{ 10, 10, 10.01, 2 }, { 10, 10, 25, 3 },      { 10, 10, 50, 5 },
+		{ 10, 10, 99.9, 10 }, { 10, 10, 100, 10 },    { 10, 1, 50, 1 },
+		{ 10, 3, 50, 3 },     { 10, 7, 50, 5 },	      { 1000, 1, 0.1, 1 },
+		{ 1000, 500, 7, 70 }, { 1000, 500, 29, 290 }, { 7, 7, 33, 3 },
+		{ 1, 1, 1, 1 },	      { 1, 0, 1, 0 },
 	};
 	struct shmht_config cfg = small_config(strategy, 0);
 	uint64_t keys[1000];
@@ -74,6 +74,39 @@ static void how_many(const struct shmht_strategy *strategy)
 			evict(t.ctx, keys, cases[i].count, cases[i].percent, cases[i].gone);
 			table_close(&t);
 		}
+}
+
+/* The rule in whole numbers, over many shares in eighths of a percent. */
+static void rounded_up(const struct shmht_strategy *strategy)
+{
+	struct random random = { 17 };
+	uint64_t keys[400];
+
+	for (uint64_t round = 0; round < scaled(160); round++) {
+		struct shmht_config cfg = small_config(strategy, 1 + random_below(&random, 400));
+		struct table t;
+
+		cfg.stripes = round & 1 ? 64 : 1;
+		if (round % 16 == 15)
+			cfg.capacity = 100003; /* hardly filled */
+		t = table_open(&cfg);
+		for (unsigned int n = 0; n < 8; n++) {
+			uint64_t most = cfg.capacity < 400 ? cfg.capacity : 400;
+			uint64_t count = random_below(&random, most + 1);
+			uint64_t eighths = random_below(&random, 801), gone;
+
+			if (n & 1)
+				eighths %= 17; /* small shares: few go */
+			gone = (cfg.capacity * eighths + 799) / 800;
+			assert_rc(shmht_flush(t.ctx), 0);
+			for (uint64_t k = 0; k < count; k++) {
+				keys[k] = mix64(k * 16 + n);
+				assert_rc(put_number(t.ctx, keys[k]), 0);
+			}
+			evict(t.ctx, keys, count, (double)eighths / 8, gone < count ? gone : count);
+		}
+		table_close(&t);
+	}
 }
 
 /* Keys come in no order, so neither buckets nor cells are in order of age; what
@@ -228,6 +261,7 @@ static void across_processes(const struct shmht_strategy *strategy)
 static const struct strategy_test tests[] = {
 	{ "remove_oldest: percent outside 0..100 is EINVAL", percent_outside, 0 },
 	{ "remove_oldest: how many", how_many, 0 },
+	{ "remove_oldest: the share is rounded up", rounded_up, 0 },
 	{ "remove_oldest: the oldest exactly, ages kept by updates", exact_order, 0 },
 	{ "remove_oldest: ages survive a reopen", across_reopen, TEST_ONCE },
 	{ "remove_oldest: ages across processes", across_processes, TEST_MANY },

@@ -188,12 +188,36 @@ static void collisions_are_told_apart(const struct shmht_strategy *strategy)
 	table_close(&t);
 }
 
+/* With one hash for all, length alone tells a key from the same with zeros
+ * behind it: in the region both are padded to the same words. */
+static void padding_is_not_part_of_a_key(const struct shmht_strategy *strategy)
+{
+	struct shmht_config cfg = small_config(strategy, 20);
+	char key[16] = "k";
+	size_t value, got;
+	struct table t;
+
+	cfg.hash = length_blind;
+	t = table_open(&cfg);
+	for (size_t len = 1; len <= 16; len++)
+		assert_rc(shmht_insert(t.ctx, key, len, &len, sizeof(len)), 0);
+	for (size_t len = 1; len <= 16; len++) {
+		assert_rc(shmht_search(t.ctx, key, len, &value, sizeof(value), &got), 0);
+		assert_int_equal(value, len);
+		assert_rc(shmht_remove(t.ctx, key, len), 0);
+		assert_rc(shmht_search(t.ctx, key, len, &value, sizeof(value), &got), -ENOENT);
+		assert_count(t.ctx, 16 - len);
+	}
+	table_close(&t);
+}
+
 static const struct strategy_test tests[] = {
 	{ "hash: equals XXH3 for every length", equals_xxh3, TEST_ONCE },
 	{ "hash: poor ones are mixed", poor_hashes_are_mixed, TEST_ONCE },
 	{ "hash: the proof tells functions apart", proof_tells_apart, TEST_ONCE },
 	{ "hash: called once, with key, length and seed", called_with_key_and_length, 0 },
 	{ "hash: collisions are told apart by the bytes", collisions_are_told_apart, 0 },
+	{ "hash: collisions are told apart by the length", padding_is_not_part_of_a_key, 0 },
 };
 
 int main(void)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The faults of the table that this one descends from, one test each, by their
- * numbers in the project's list. Not here: 4 and 5 (a killed holder, an
- * interrupted wait) are in test_waiting.c; 9 is about assertions in code; 10
- * (readers that exclude each other) belongs to read modes to come.
+ * numbers in the project's list. Faults of sharing (4, 5, 6, 12) are in
+ * test_seed_sharing.c; 9 is about assertions in code; 10 (readers that exclude
+ * each other) belongs to read modes to come.
  */
 #include <dirent.h>
 #include <pthread.h>
@@ -114,6 +114,48 @@ static void fault_3_cost_of_insert(const struct shmht_strategy *strategy)
 	if (large > 25 * small)
 		fail_msg("500 inserts at full take %" PRIu64 " ns of 1 k, %" PRIu64 " ns of 500 k",
 			 small, large);
+}
+
+/* CPU time to remove and insert each of 5000 keys once. */
+static uint64_t same_keys_ns(struct shmht_ctx *ctx)
+{
+	uint64_t ns = thread_ns();
+
+	for (uint64_t k = 0; k < 5000; k++) {
+		assert_rc(remove_number(ctx, mix64(k)), 0);
+		assert_rc(put_number(ctx, mix64(k)), 0);
+	}
+	return thread_ns() - ns;
+}
+
+/* 3: the same keys cost the same in a table a hundred times as large. In turn,
+ * best of many: neighbours slow both down. */
+static void fault_3_same_keys(const struct shmht_strategy *strategy)
+{
+	struct table small, large;
+	uint64_t best[2] = { UINT64_MAX, UINT64_MAX };
+
+	if (UNDER_SANITIZER)
+		skip();
+	small = table_small(strategy, 10000);
+	large = table_small(strategy, 1000000);
+	for (uint64_t k = 0; k < 5000; k++) {
+		assert_rc(put_number(small.ctx, mix64(k)), 0);
+		assert_rc(put_number(large.ctx, mix64(k)), 0);
+	}
+	for (int pass = 0; pass < 40; pass++) {
+		uint64_t ns[2] = { same_keys_ns(small.ctx), same_keys_ns(large.ctx) };
+
+		for (int i = 0; i < 2; i++)
+			if (ns[i] < best[i])
+				best[i] = ns[i];
+	}
+	if (best[1] > 5 * best[0])
+		fail_msg("5000 removes and inserts take %" PRIu64 " ns of 10 k, %" PRIu64
+			 " ns of 1 M",
+			 best[0], best[1]);
+	table_close(&small);
+	table_close(&large);
 }
 
 /* 6: the lock of one table was that of another; and named objects stayed. */
@@ -242,6 +284,25 @@ static void fault_11_bytes_per_entry(const struct shmht_strategy *strategy)
 	}
 }
 
+/* 11: creating a million entries zeroed fresh memory: 0.9 s at best. */
+static void fault_11_create_time(const struct shmht_strategy *strategy)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (int i = 0; i < 5; i++) {
+		uint64_t ns = thread_ns();
+		struct table t = table_small(strategy, 1000000);
+
+		ns = thread_ns() - ns;
+		if (ns < best)
+			best = ns;
+		table_close(&t);
+	}
+	if (best > 500 * MS)
+		fail_msg("creating 1 M entries takes %" PRIu64 " ms of CPU; expected 500 at most",
+			 best / 1000000);
+}
+
 /* 12: error paths leaked; a value's address could be anything. */
 static void fault_12_leaks(const struct shmht_strategy *strategy)
 {
@@ -267,11 +328,13 @@ static const struct strategy_test tests[] = {
 	{ "fault 1: torn and foreign reads", fault_1_torn_reads, TEST_MANY },
 	{ "fault 2: duplicates", fault_2_duplicates, 0 },
 	{ "fault 3: insert's cost knows the capacity", fault_3_cost_of_insert, TEST_ONCE },
+	{ "fault 3: the same keys in a larger table", fault_3_same_keys, TEST_ONCE },
 	{ "fault 6: one lock for two tables, names that stay", fault_6_tables_are_apart, 0 },
 	{ "fault 7: sizes overflow", fault_7_sizes, TEST_ONCE },
 	{ "fault 8: the wrong ones are the oldest", fault_8_oldest, 0 },
 	{ "fault 8: stack at half a million", fault_8_stack, TEST_ONCE },
 	{ "fault 11: bytes an entry", fault_11_bytes_per_entry, TEST_ONCE },
+	{ "fault 11: time to create a million", fault_11_create_time, TEST_ONCE },
 	{ "fault 12: leaks", fault_12_leaks, 0 },
 };
 
