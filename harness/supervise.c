@@ -48,14 +48,14 @@ struct run {
 };
 
 static int interrupted;
-static bool nohup, background; /* SIGHUP, SIGINT were ignored when we started */
+static bool nohup; /* SIGHUP was ignored when we started */
 
 static void watched_signals(sigset_t *set)
 {
 	sigemptyset(set);
+	/* Though a script's `&` ignores it: who sends it means us. */
+	sigaddset(set, SIGINT);
 	/* Blocked, an ignored signal would arrive all the same: nohup means it. */
-	if (!background)
-		sigaddset(set, SIGINT);
 	if (!nohup)
 		sigaddset(set, SIGHUP);
 	sigaddset(set, SIGTERM);
@@ -68,7 +68,6 @@ void supervise_init(void)
 	sigset_t set;
 
 	nohup = !sigaction(SIGHUP, NULL, &action) && action.sa_handler == SIG_IGN;
-	background = !sigaction(SIGINT, NULL, &action) && action.sa_handler == SIG_IGN;
 	watched_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }

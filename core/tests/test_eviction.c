@@ -4,7 +4,9 @@
  * exactly the oldest, by the order of insertion.
  */
 #include <math.h>
+#include <unistd.h>
 
+#include "context.h"
 #include "support.h"
 
 #define MANY 4000u
@@ -203,6 +205,42 @@ static void across_reopen(const struct shmht_strategy *strategy)
 	shmht_destroy(map);
 }
 
+/* Stamps of two stripes may be equal. Then any of those may go, but none of
+ * them before one that is older. */
+static void equal_ages(const struct shmht_strategy *strategy)
+{
+	struct shmht_config cfg = small_config(strategy, 100);
+
+	for (cfg.stripes = 1; cfg.stripes <= 8; cfg.stripes *= 8) {
+		struct table t = table_open(&cfg);
+		const struct geometry *geo = &t.map->geo;
+		uint64_t removed = 0, left = 0, old[10], nr_old = 0;
+
+		for (uint64_t k = 0; k < 100; k++)
+			assert_rc(put_number(t.ctx, k), 0);
+		for (uint64_t cell = 1; cell < geo->nr_cells; cell++) {
+			uint64_t at = geo->cells_off + cell * geo->cell_bytes, words[3];
+
+			assert_int_equal(pread(shmht_fd(t.map), words, 24, (off_t)at), 24);
+			if (!(words[0] >> 32 & 0xfff))
+				continue; /* free */
+			words[1] = words[2] % 10 ? 5 : 4;
+			assert_int_equal(pwrite(shmht_fd(t.map), words, 24, (off_t)at), 24);
+			if (words[1] == 4)
+				old[nr_old++] = words[2];
+		}
+		assert_int_equal(nr_old, 10);
+		assert_rc(shmht_remove_oldest(t.ctx, 35, &removed), 0);
+		assert_int_equal(removed, 35);
+		for (uint64_t k = 0; k < 100; k++)
+			left += has_number(t.ctx, k);
+		assert_int_equal(left, 65);
+		for (uint64_t i = 0; i < nr_old; i++)
+			assert_false(has_number(t.ctx, old[i]));
+		table_close(&t);
+	}
+}
+
 /* ---- two processes insert in turn ---------------------------------------- */
 
 #define TURNS 400u
@@ -263,6 +301,7 @@ static const struct strategy_test tests[] = {
 	{ "remove_oldest: how many", how_many, 0 },
 	{ "remove_oldest: the share is rounded up", rounded_up, 0 },
 	{ "remove_oldest: the oldest exactly, ages kept by updates", exact_order, 0 },
+	{ "remove_oldest: equal ages", equal_ages, TEST_ONCE },
 	{ "remove_oldest: ages survive a reopen", across_reopen, TEST_ONCE },
 	{ "remove_oldest: ages across processes", across_processes, TEST_MANY },
 };
