@@ -31,7 +31,7 @@ static struct pattern {
 	const struct shmht_strategy *strategy;
 	bool own_lock;
 	unsigned char bytes[REGION];
-} *patterns;
+} * patterns;
 static size_t nr_patterns;
 static unsigned char *arena; /* guard, room for the region, guard */
 

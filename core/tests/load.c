@@ -84,8 +84,7 @@ static int load_work(struct load *load, struct shmht *map)
 	end = shmht_monotonic_ns() + load->duration_ns;
 	while (counts.operations < load->operations && shmht_monotonic_ns() < end)
 		for (int i = 0; i < 256; i++)
-			load_one(ctx, &counts, &random,
-				 (uint64_t)worker << 56 | counts.operations);
+			load_one(ctx, &counts, &random, (uint64_t)worker << 56 | counts.operations);
 	load->counts[worker] = counts;
 	shmht_ctx_close(ctx);
 	return 0;

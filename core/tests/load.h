@@ -9,8 +9,8 @@
 
 #include "support.h"
 
-#define LOAD_KEYS 200u	  /* inserted, updated, removed, searched */
-#define LOAD_UPSERTS 24u  /* further keys: upserted and searched, never removed */
+#define LOAD_KEYS 200u	 /* inserted, updated, removed, searched */
+#define LOAD_UPSERTS 24u /* further keys: upserted and searched, never removed */
 #define LOAD_WORKERS_MAX 8u
 
 struct load_counts {

@@ -49,7 +49,7 @@
 #define UNDER_SANITIZER 0
 #endif
 
-#define MS 1000000ull /* ns */
+#define MS 1000000ull		 /* ns */
 #define PATIENCE_NS (30000 * MS) /* a lock time-out that only a fault reaches */
 
 /* Less work under sanitizers, which take 5 to 20 times as long for it. */
@@ -71,7 +71,7 @@ struct strategy_test {
 
 /* Returns the number of failures, for main() to return. */
 int run_every_strategy(const char *group, const struct strategy_test *tests, size_t nr);
-#define RUN_EVERY_STRATEGY(group, tests)                                                           \
+#define RUN_EVERY_STRATEGY(group, tests) \
 	run_every_strategy(group, tests, sizeof(tests) / sizeof((tests)[0]))
 
 /* The i-th strategy that is no negative control; NULL past the end. */

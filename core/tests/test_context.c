@@ -194,12 +194,12 @@ struct inherited {
 	char failed[80];
 };
 
-#define CHILD_CHECK(got, want)                                                                     \
-	do {                                                                                       \
-		if ((got) != (want)) {                                                             \
-			snprintf(in->failed, sizeof(in->failed), "line %d: %s", __LINE__, #got);   \
-			return 1;                                                                  \
-		}                                                                                  \
+#define CHILD_CHECK(got, want)                                                                   \
+	do {                                                                                     \
+		if ((got) != (want)) {                                                           \
+			snprintf(in->failed, sizeof(in->failed), "line %d: %s", __LINE__, #got); \
+			return 1;                                                                \
+		}                                                                                \
 	} while (0)
 
 static int visit(const void *key, size_t key_len, const void *value, size_t value_len, void *arg)

@@ -25,7 +25,6 @@ static int note(const void *key, size_t key_len, const void *value, size_t value
 	return ++seen->calls == seen->end_after ? seen->end_with : 0;
 }
 
-
 static uint64_t same_hash(const void *key, size_t len, uint64_t seed)
 {
 	(void)key, (void)len, (void)seed;

@@ -53,8 +53,8 @@ static int scribble(void *arg)
 
 	shmht_info(s->map, &info);
 	nr = info.region_bytes / 8;
-	words = mmap(NULL, info.region_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-		     shmht_fd(s->map), 0);
+	words = mmap(NULL, info.region_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, shmht_fd(s->map),
+		     0);
 	if (words == MAP_FAILED)
 		return 1;
 	while (!atomic_load(&s->stop)) {

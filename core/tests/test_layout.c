@@ -14,7 +14,10 @@
 
 #define GOLDEN_HASH 0xc8553ae5858e6614ull
 
-#define OFFSET(type, field, want) { #type "." #field, offsetof(struct type, field), want }
+#define OFFSET(type, field, want)                                    \
+	{                                                            \
+#type "." #field, offsetof(struct type, field), want \
+	}
 
 static const struct {
 	const char *what;
@@ -101,18 +104,55 @@ static void golden_geometry(const struct shmht_strategy *strategy)
 		uint64_t nr_buckets, nr_cells, cell_bytes, batch, cells_off, total_bytes;
 	} cases[] = {
 		{ { .capacity = 1, .key_size = 1, .value_size = 0, .stripes = 1, .max_workers = 1 },
-		  1, 3, 32, 1, 4096 + 256 + 512 + 64, 8192 },
+		  1,
+		  3,
+		  32,
+		  1,
+		  4096 + 256 + 512 + 64,
+		  8192 },
 		{ { .capacity = 100000, .key_size = 16, .value_size = 64, .stripes = 1 },
-		  32768, 100002, 96, 32, 4096 + 65536 + 512 + 2097152, 11767808 },
+		  32768,
+		  100002,
+		  96,
+		  32,
+		  4096 + 65536 + 512 + 2097152,
+		  11767808 },
 		{ { .capacity = 100000, .key_size = 16, .value_size = 64, .stripes = 64 },
-		  32768, 104034, 96, 32, 4096 + 65536 + 16640 + 2097152, 12173312 },
-		{ { .capacity = 1000, .key_size = 17, .value_size = 9, .stripes = 4,
-		    .max_workers = 3, .pages = SHMHT_PAGES_2M },
-		  256, 1092, 64, 15, 4096 + 768 + 1280 + 16384, 2097152 },
+		  32768,
+		  104034,
+		  96,
+		  32,
+		  4096 + 65536 + 16640 + 2097152,
+		  12173312 },
+		{ { .capacity = 1000,
+		    .key_size = 17,
+		    .value_size = 9,
+		    .stripes = 4,
+		    .max_workers = 3,
+		    .pages = SHMHT_PAGES_2M },
+		  256,
+		  1092,
+		  64,
+		  15,
+		  4096 + 768 + 1280 + 16384,
+		  2097152 },
 		{ { .capacity = 100000000, .key_size = 16, .value_size = 64, .stripes = 1 },
-		  33554432, 100000002, 96, 32, 2147553792, 11747557376 },
-		{ { .capacity = SHMHT_CAPACITY_MAX, .key_size = 16, .value_size = 64, .stripes = 1 },
-		  1073741824, 4000000002, 96, 32, 68719546880, 452719550464 },
+		  33554432,
+		  100000002,
+		  96,
+		  32,
+		  2147553792,
+		  11747557376 },
+		{ { .capacity = SHMHT_CAPACITY_MAX,
+		    .key_size = 16,
+		    .value_size = 64,
+		    .stripes = 1 },
+		  1073741824,
+		  4000000002,
+		  96,
+		  32,
+		  68719546880,
+		  452719550464 },
 	};
 	struct shmht_error err = { "" };
 
@@ -182,9 +222,13 @@ static void out_of_range(const struct shmht_strategy *strategy)
 		const char *says[2];
 		struct shmht_config cfg;
 	} cases[] = {
-#define CFG(n, k, v, s, w, p)                                                                      \
-	{ .capacity = (n), .key_size = (k), .value_size = (v), .stripes = (s),                     \
-	  .max_workers = (w), .pages = (enum shmht_pages)(p) }
+#define CFG(n, k, v, s, w, p) \
+	{ .capacity = (n),    \
+	  .key_size = (k),    \
+	  .value_size = (v),  \
+	  .stripes = (s),     \
+	  .max_workers = (w), \
+	  .pages = (enum shmht_pages)(p) }
 		{ { "capacity is 0", "4000000000" }, CFG(0, 8, 8, 1, 1, 0) },
 		{ { "capacity is 4000000001", "4000000000" }, CFG(4000000001, 8, 8, 1, 1, 0) },
 		{ { "18446744073709551615", "4000000000" }, CFG(UINT64_MAX, 8, 8, 1, 1, 0) },

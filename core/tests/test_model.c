@@ -247,7 +247,8 @@ static void against_the_model(const struct shmht_strategy *strategy)
 						.strategy = strategy->name,
 						.hash_seed = c * 100 + v * 10 + k,
 					};
-					run_geometry(&run, scaled(capacities[c] < 64 ? 4000 : 20000));
+					run_geometry(&run,
+						     scaled(capacities[c] < 64 ? 4000 : 20000));
 				}
 }
 

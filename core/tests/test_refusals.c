@@ -38,8 +38,13 @@ static void refused_as(int fd, const struct shmht_strategy *strategy, int want, 
 	assert_int_equal(count_mappings(), maps);
 }
 
-#define HEADER_FIELD(name, size, wrong, is, reopens, ...)                                          \
-	{ #name, offsetof(struct shm_header, name), size, wrong, is, reopens, { __VA_ARGS__ } }
+#define HEADER_FIELD(name, size, wrong, is, reopens, ...)                           \
+	{                                                                           \
+#name, offsetof(struct shm_header, name), size, wrong, is, reopens, \
+		{                                                                   \
+			__VA_ARGS__                                                 \
+		}                                                                   \
+	}
 
 /* The table: capacity 1000, 16-byte keys, 64-byte values, 1 stripe, 8 workers. */
 static const struct wrong_field {

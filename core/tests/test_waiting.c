@@ -13,8 +13,16 @@
 #define LATE_BEST ((UNDER_SANITIZER ? 100 : 15) * MS)
 
 enum op {
-	OP_INSERT, OP_UPDATE, OP_UPSERT, OP_SEARCH, OP_REMOVE, OP_FLUSH, OP_FOREACH,
-	OP_REMOVE_OLDEST, OP_LOCK, NR_OPS
+	OP_INSERT,
+	OP_UPDATE,
+	OP_UPSERT,
+	OP_SEARCH,
+	OP_REMOVE,
+	OP_FLUSH,
+	OP_FOREACH,
+	OP_REMOVE_OLDEST,
+	OP_LOCK,
+	NR_OPS
 };
 
 static int visit(const void *key, size_t key_len, const void *value, size_t value_len, void *arg)
@@ -89,9 +97,9 @@ static void times_out(const struct shmht_strategy *strategy)
 			assert_int_equal(stats->contended, contended + 1);
 			assert_int_equal(stats->timeouts, timeouts + 1);
 			assert_int_equal(stats->acquired, acquired);
-			wait_ns = (uint64_t)((double)stats->wait_ticks[contended %
-								       SHMHT_WAIT_RING] *
-					     shmht_ns_per_tick());
+			wait_ns =
+				(uint64_t)((double)stats->wait_ticks[contended % SHMHT_WAIT_RING] *
+					   shmht_ns_per_tick());
 			assert_in_range(wait_ns, TIMEOUT * 98 / 100, ns * 102 / 100);
 		} while (best > TIMEOUT + LATE_BEST && ++tries < 10);
 		assert_in_range(best, TIMEOUT * 99 / 100, TIMEOUT + LATE_BEST);

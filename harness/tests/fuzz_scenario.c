@@ -18,10 +18,10 @@ static void check_points(const struct scenario *scenario)
 	const char *key;
 
 	/* The first and the last: they are alike but for the swept keys. */
-	for (size_t i = 0; i < scenario->nr_points; i += scenario->nr_points > 1
-								  ? scenario->nr_points - 1 : 1)
-		for (unsigned int k = 0; params_text(&scenario->points[i].params, k, &key, value,
-						     sizeof(value)); k++)
+	for (size_t i = 0;
+	     i<scenario->nr_points; i += scenario->nr_points> 1 ? scenario->nr_points - 1 : 1)
+		for (unsigned int k = 0;
+		     params_text(&scenario->points[i].params, k, &key, value, sizeof(value)); k++)
 			if (strchr(value, '\n') || *value == '\0')
 				abort();
 }

@@ -30,8 +30,8 @@ static inline struct loaded load_bytes(const char *text, size_t len)
 	assert_non_null(diag);
 	loaded.rc = scenario_load_text("t.ini", text, len, diag, &loaded.scenario);
 	fclose(diag);
-	assert_true(loaded.rc == 0 ? loaded.scenario && !*loaded.said
-				   : !loaded.scenario && *loaded.said);
+	assert_true(loaded.rc == 0 ? loaded.scenario && !*loaded.said :
+				     !loaded.scenario && *loaded.said);
 	return loaded;
 }
 
@@ -49,8 +49,8 @@ static inline struct loaded load_request(const struct scenario_request *request)
 	assert_non_null(diag);
 	loaded.rc = scenario_load(request, diag, &loaded.scenario);
 	fclose(diag);
-	assert_true(loaded.rc == 0 ? loaded.scenario && !*loaded.said
-				   : !loaded.scenario && *loaded.said);
+	assert_true(loaded.rc == 0 ? loaded.scenario && !*loaded.said :
+				     !loaded.scenario && *loaded.said);
 	return loaded;
 }
 

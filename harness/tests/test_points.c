@@ -38,10 +38,11 @@ static struct loaded load_with(const char *text, const struct scenario_request *
 	return load_request(&request);
 }
 
-#define SETS(...)                                                                                  \
-	&(struct scenario_request){                                                                \
-		.sets = (const char *const[]){ __VA_ARGS__ },                                      \
-		.nr_sets = sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *)           \
+#define SETS(...)                                                                        \
+	&(struct scenario_request)                                                       \
+	{                                                                                \
+		.sets = (const char *const[]){ __VA_ARGS__ },                            \
+		.nr_sets = sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *) \
 	}
 
 static void lists_are_swept_in_the_files_order(void **state)
@@ -219,7 +220,8 @@ static void too_many_points_are_refused_at_once(void **state)
 	(void)state;
 	snprintf(text, sizeof(text),
 		 "\n[a]\nprocs = %s\ntrials = %s\nkey_size = %s\nseed = %s\nops = %s\nvalue_size = "
-		 "%s\ncapacity = %s\n", list, list, list, list, list, list, list);
+		 "%s\ncapacity = %s\n",
+		 list, list, list, list, list, list, list);
 	loaded = load_text(text);
 	assert_string_equal(loaded.said,
 			    "t.ini:2: found 10000000 points in [a] (procs 10 x trials 10 x "
@@ -311,17 +313,20 @@ static void keys_are_resolved(void **state)
 static void defaults_are_the_contracts(void **state)
 {
 	static const char *const expected[][2] = {
-		{ "lock", "futex" },	     { "read", "locked" },   { "stripes", "1" },
-		{ "workers", "process" },    { "procs", "1" },	     { "capacity", "100k" },
-		{ "key_size", "16" },	     { "value_size", "64" }, { "preload", "50k" },
-		{ "keyspace", "100k" },	     { "keys", "uniform" },
-		{ "mix", "search:90 insert:5 remove:5" },	     { "duration", "500ms" },
-		{ "warmup", "100ms" },	     { "ops", "0" },	     { "trials", "6" },
-		{ "rate", "max" },	     { "latency", "sampled:64" },
-		{ "interval", "100ms" },     { "hold", "0ns" },	     { "think", "0ns" },
-		{ "pin", "spread" },	     { "pages", "4k" },	     { "mem", "local" },
-		{ "seed", "1" },	     { "verify", "values" }, { "timeout", "1s" },
-		{ "expect", "none" },
+		{ "lock", "futex" },	 { "read", "locked" },
+		{ "stripes", "1" },	 { "workers", "process" },
+		{ "procs", "1" },	 { "capacity", "100k" },
+		{ "key_size", "16" },	 { "value_size", "64" },
+		{ "preload", "50k" },	 { "keyspace", "100k" },
+		{ "keys", "uniform" },	 { "mix", "search:90 insert:5 remove:5" },
+		{ "duration", "500ms" }, { "warmup", "100ms" },
+		{ "ops", "0" },		 { "trials", "6" },
+		{ "rate", "max" },	 { "latency", "sampled:64" },
+		{ "interval", "100ms" }, { "hold", "0ns" },
+		{ "think", "0ns" },	 { "pin", "spread" },
+		{ "pages", "4k" },	 { "mem", "local" },
+		{ "seed", "1" },	 { "verify", "values" },
+		{ "timeout", "1s" },	 { "expect", "none" },
 	};
 	struct loaded loaded = load_text("[a]\n");
 	char value[256];
@@ -362,15 +367,17 @@ static void text_of_params_reads_back(void **state)
 
 		if (first.rc)
 			fail_msg("%s: %s", scenarios[i], first.said);
-		for (unsigned int k = 0; params_text(&first.scenario->points[0].params, k, &key,
-						     value, sizeof(value)); k++)
-			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s = %s\n",
-				 key, value);
+		for (unsigned int k = 0;
+		     params_text(&first.scenario->points[0].params, k, &key, value, sizeof(value));
+		     k++)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s = %s\n", key,
+				 value);
 		second = load_text(text);
 		if (second.rc)
 			fail_msg("%s: %s", text, second.said);
-		for (unsigned int k = 0; params_text(&first.scenario->points[0].params, k, &key,
-						     value, sizeof(value)); k++) {
+		for (unsigned int k = 0;
+		     params_text(&first.scenario->points[0].params, k, &key, value, sizeof(value));
+		     k++) {
 			assert_true(params_text(&second.scenario->points[0].params, k, &key, again,
 						sizeof(again)));
 			assert_string_equal(value, again);

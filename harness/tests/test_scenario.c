@@ -182,9 +182,13 @@ static void every_error_is_said_at_once(void **state)
 					 "duration = 1s, 2, 3s, 4\n[b]\nmix = a:1\n");
 	const char *at = loaded.said;
 	static const char *const starts[] = {
-		"t.ini:2: key 'trials'",   "t.ini:4: key 'procs'",    "t.ini:5: key 'foo'",
-		"t.ini:6: found neither ", "t.ini:7: key 'duration': found '2'",
-		"t.ini:7: key 'duration': found '4'", "t.ini:9: key 'mix'",
+		"t.ini:2: key 'trials'",
+		"t.ini:4: key 'procs'",
+		"t.ini:5: key 'foo'",
+		"t.ini:6: found neither ",
+		"t.ini:7: key 'duration': found '2'",
+		"t.ini:7: key 'duration': found '4'",
+		"t.ini:9: key 'mix'",
 	};
 
 	(void)state;
