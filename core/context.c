@@ -146,6 +146,15 @@ int shmht_ctx_open(struct shmht *map, struct shmht_ctx **ret_ctx, struct shmht_e
 	ctx->value_size = geo->value_size;
 	ctx->batch = geo->batch;
 	shmht_ctx_set_timeout(ctx, 1000000000u);
+	ctx->wait = map->wait;
+	/* About what two context switches cost: spinning longer never pays. */
+	ctx->spin_ticks_max = (uint32_t)(10000 / shmht_ns_per_tick());
+	ctx->spin_ticks = ctx->spin_ticks_max / 2;
+	if (map->strategy->ctx_enter) {
+		r = map->strategy->ctx_enter(ctx, err);
+		if (r)
+			goto out_slot;
+	}
 	ctx->head.ops = &map->strategy->ops;
 	*ret_ctx = ctx;
 	return 0;
@@ -162,8 +171,11 @@ void shmht_ctx_close(struct shmht_ctx *ctx)
 	if (!ctx)
 		return;
 	/* In a child of fork the context is all zeros: the slot is the parent's. */
-	if (ctx->slot)
+	if (ctx->slot) {
+		if (ctx->map->strategy->ctx_leave)
+			ctx->map->strategy->ctx_leave(ctx);
 		atomic_store(&ctx->slot->life, 0);
+	}
 	munmap(ctx, CTX_BYTES);
 }
 

@@ -18,6 +18,7 @@ struct shmht {
 	struct geometry geo; /* derived here, never read back from the region */
 	const struct shmht_strategy *strategy;
 	enum shmht_read read;
+	enum shmht_wait wait;
 	uint64_t generation; /* header's, when this mapping was made */
 	shmht_hash_fn hash;
 	uint64_t hash_seed;
@@ -53,12 +54,15 @@ struct shmht_ctx {
 	uint64_t hold_ticks;
 	uint64_t timeout_ticks;
 	uint64_t timeout_ns;
+	enum shmht_wait wait;
+	uint32_t spin_ticks, spin_ticks_max; /* hybrid: what a wait may spin, adapted */
 	struct shmht_lock_stats stats;
 	/* Who held the lock at the last time-out: a holder_id, or a tid. */
 	uint32_t holder_seen;
 	uint32_t holder_tid;
 	struct shmht *map;
 	struct shm_slot *slot;
+	int kernel_object; /* what ctx_enter() of the strategy took; 0: nothing */
 };
 
 static inline struct shm_header *header_of(const struct shmht *map)

@@ -64,7 +64,8 @@ struct shm_header {
 	shm_word read_mode;
 	shm_word lock_hash;
 	shm_word strategy[SHMHT_NAME_MAX / 8];
-	unsigned char pad[HEADER_BYTES - 216];
+	shm_word wait; /* enum shmht_wait */
+	unsigned char pad[HEADER_BYTES - 224];
 };
 
 /* One per context. The lines apart: life is watched, the others are hot. */

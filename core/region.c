@@ -27,7 +27,7 @@ static uint64_t pid_namespace(void)
 }
 
 static void header_set_strategy(struct shm_header *header, const struct shmht_strategy *strategy,
-				enum shmht_read read)
+				enum shmht_read read, enum shmht_wait wait)
 {
 	char name[SHMHT_NAME_MAX] = "";
 	uint64_t words[SHMHT_NAME_MAX / 8];
@@ -38,6 +38,7 @@ static void header_set_strategy(struct shm_header *header, const struct shmht_st
 		st(&header->strategy[i], words[i]);
 	st(&header->lock_hash, strategy->lock_hash);
 	st(&header->read_mode, (uint64_t)read);
+	st(&header->wait, (uint64_t)wait);
 }
 
 static void header_get_strategy(struct shm_header *header, char name[SHMHT_NAME_MAX])
@@ -53,6 +54,8 @@ static void header_get_strategy(struct shm_header *header, char name[SHMHT_NAME_
 static int init_locks(const struct shmht *map, const struct shmht_strategy *strategy,
 		      struct shmht_error *err)
 {
+	for (uint32_t i = 0; i < map->geo.max_workers; i++)
+		memset(slots_of(map)[i].lock_local, 0, LINE_BYTES);
 	for (uint64_t k = 0; k <= map->geo.stripes; k++) {
 		void *slot = stripes_of(map)[k].lock;
 		int r;
@@ -97,6 +100,23 @@ static int find_strategy(const char *name, enum shmht_read read,
 	return 0;
 }
 
+static int check_wait(const struct shmht_strategy *strategy, uint64_t wait, struct shmht_error *err)
+{
+	char allowed[64] = "own";
+	size_t len = strlen(allowed);
+
+	if (wait == SHMHT_WAIT_OWN || (wait < SHMHT_WAIT_NR && strategy->waits >> wait & 1))
+		return 0;
+	for (unsigned int w = SHMHT_WAIT_SPIN; w < SHMHT_WAIT_NR; w++)
+		if (strategy->waits >> w & 1)
+			len += (size_t)snprintf(allowed + len, sizeof(allowed) - len, ", %s",
+						shmht_wait_name((enum shmht_wait)w));
+	error_set(err, "wait is %llu (%s); strategy %s allows: %s", (unsigned long long)wait,
+		  wait < SHMHT_WAIT_NR ? shmht_wait_name((enum shmht_wait)wait) : "unknown",
+		  strategy->name, allowed);
+	return -EINVAL;
+}
+
 static void init_header(struct shmht *map, const struct shmht_config *cfg)
 {
 	const struct geometry *geo = &map->geo;
@@ -122,7 +142,7 @@ static void init_header(struct shmht *map, const struct shmht_config *cfg)
 	header->stripes_off = geo->stripes_off;
 	header->buckets_off = geo->buckets_off;
 	header->cells_off = geo->cells_off;
-	header_set_strategy(header, map->strategy, cfg->read);
+	header_set_strategy(header, map->strategy, cfg->read, cfg->wait);
 	for (uint32_t k = 0; k < geo->stripes; k++)
 		st(&stripes_of(map)[k].active, active_first(geo->bucket_bits));
 	/* Cells are handed out from here; linking them all now would make
@@ -147,6 +167,10 @@ int shmht_create(const struct shmht_config *cfg, struct shmht **ret_map, struct 
 	if (r)
 		goto out_free;
 	r = find_strategy(cfg->strategy, cfg->read, &map->strategy, err);
+	if (r)
+		goto out_free;
+	map->wait = cfg->wait;
+	r = check_wait(map->strategy, cfg->wait, err);
 	if (r)
 		goto out_free;
 	r = pages_create(map, err);
@@ -413,6 +437,11 @@ int shmht_attach(int fd, const struct shmht_attach_options *opt, struct shmht **
 	r = find_strategy(name, map->read, &map->strategy, err);
 	if (r)
 		goto out_detach;
+	map->wait = (enum shmht_wait)ld(&copy.wait);
+	if (check_wait(map->strategy, ld(&copy.wait), err)) {
+		r = -EPROTO;
+		goto out_detach;
+	}
 	r = check_agreement(&copy, map, err);
 	if (!r && opt->flags & SHMHT_ATTACH_VERIFY)
 		r = verify_table(map, err);
@@ -464,7 +493,7 @@ static int convert(struct shmht *map, const struct shmht_strategy *strategy, enu
 	r = init_locks(map, strategy, err);
 	if (r)
 		return r;
-	header_set_strategy(header, strategy, read);
+	header_set_strategy(header, strategy, read, SHMHT_WAIT_OWN);
 	atomic_store(&header->state, REGION_READY);
 	st_release(&header->converter, 0);
 	return 0;
@@ -494,6 +523,8 @@ void shmht_detach(struct shmht *map)
 {
 	if (!map)
 		return;
+	if (map->strategy->map_leave)
+		map->strategy->map_leave(map);
 	munmap(map->base, map->geo.total_bytes);
 	close(map->fd);
 	free(map);
@@ -528,6 +559,7 @@ void shmht_info(const struct shmht *map, struct shmht_info *ret_info)
 		.layout_hash = LAYOUT_HASH,
 		.strategy = map->strategy->name,
 		.read = map->read,
+		.wait = map->wait,
 		.pages_wanted = map->geo.pages,
 		.pages_had = map->pages_had,
 		.pages_reason = map->pages_reason,

@@ -28,3 +28,10 @@ const struct shmht_strategy *shmht_strategy_find(const char *name)
 			return strategy;
 	return NULL;
 }
+
+const char *shmht_wait_name(enum shmht_wait wait)
+{
+	static const char *const names[SHMHT_WAIT_NR] = { "own", "spin", "yield", "park" };
+
+	return (unsigned int)wait < SHMHT_WAIT_NR ? names[wait] : NULL;
+}

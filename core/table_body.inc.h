@@ -9,7 +9,8 @@
  *	INLINE bool lock_try(struct lock *l, struct shmht_ctx *ctx);
  *	static int  lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks);
  *	INLINE void lock_release(struct lock *l, struct shmht_ctx *ctx);
- *	#define LOCK_NAME, LOCK_SUMMARY, LOCK_PAPER, LOCK_FAIRNESS, LOCK_DEAD_HOLDER, LOCK_CAPS
+ *	#define LOCK_NAME, LOCK_SUMMARY, LOCK_PAPER, LOCK_FAIRNESS, LOCK_DEAD_HOLDER,
+ *		LOCK_OVERSUBSCRIBED, LOCK_CAPS
  *	#define LOCK_SYMBOL shmht_strategy_<name>
  *
  * lock_wait is called after lock_try failed and returns 0 or -ETIMEDOUT, at
@@ -18,6 +19,11 @@
  * written here too: the holder_id of who acquired last, not cleared on release.
  * Optional: lock_owner_tid(l), with LOCK_HAS_OWNER_TID, where the lock word
  * itself tells.
+ *
+ * Optional too: lock_try_shared, lock_wait_shared, lock_release_shared, with
+ * LOCK_HAS_SHARED, where readers need not exclude each other; LOCK_WAITS, the
+ * waiting policies that ctx->wait may name; LOCK_CTX_ENTER, LOCK_CTX_LEAVE and
+ * LOCK_MAP_LEAVE for what lives outside the region.
  *
  * Order of every mutation: prepare a private cell, commit by one release
  * store, then bookkeeping that can be rebuilt from what is visible. A new cell
@@ -28,6 +34,15 @@
 
 #ifndef LOCK_SYMBOL
 #error "table_body.inc.h: define LOCK_SYMBOL and the lock first, see the comment at the top"
+#endif
+
+#ifndef LOCK_WAITS
+#define LOCK_WAITS 0
+#endif
+#ifndef LOCK_CTX_ENTER
+#define LOCK_CTX_ENTER NULL
+#define LOCK_CTX_LEAVE NULL
+#define LOCK_MAP_LEAVE NULL
 #endif
 
 _Static_assert(sizeof(struct lock) <= LOCK_SLOT_BYTES, "the lock must fit its slot");
@@ -109,6 +124,20 @@ INLINE void leave(struct shmht_ctx *ctx, struct shm_stripe *stripe)
 		hold_busy(ctx);
 	lock_release(lock_of(stripe), ctx);
 }
+
+#ifdef LOCK_HAS_SHARED
+#include "table_shared.inc.h"
+#else
+INLINE int enter_shared(struct shmht_ctx *ctx, struct shm_stripe *stripe)
+{
+	return enter(ctx, stripe);
+}
+
+INLINE void leave_shared(struct shmht_ctx *ctx, struct shm_stripe *stripe)
+{
+	leave(ctx, stripe);
+}
+#endif
 
 /* ---- free cells: Bonwick's magazines (Vmem, USENIX 2001), one loaded and one
  * spare per stripe, whole batches to and from the pool: O(1), no scan ------- */
@@ -422,7 +451,7 @@ static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, voi
 	h = hash_key(ctx->hash, key, key_len, ctx->hash_seed);
 	to = target_guess(ctx, h);
 	__builtin_prefetch(to.bucket);
-	r = enter(ctx, to.stripe);
+	r = enter_shared(ctx, to.stripe);
 	if (unlikely(r))
 		return r;
 	b = target_bucket(ctx, &to, h);
@@ -439,7 +468,7 @@ static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, voi
 			*ret_len = value_len;
 		}
 	}
-	leave(ctx, to.stripe);
+	leave_shared(ctx, to.stripe);
 	return r;
 }
 
@@ -547,12 +576,17 @@ const struct shmht_strategy LOCK_SYMBOL = {
 	.paper = LOCK_PAPER,
 	.fairness = LOCK_FAIRNESS,
 	.dead_holder = LOCK_DEAD_HOLDER,
+	.oversubscribed = LOCK_OVERSUBSCRIBED,
 	.caps = LOCK_CAPS,
+	.waits = LOCK_WAITS,
 	.lock_bytes = sizeof(struct lock),
 	.lock_hash = HASH_STEP(HASH_STEP(LAYOUT_HASH, sizeof(struct lock)),
 			       offsetof(struct lock, holder) << 8 | _Alignof(struct lock)),
 	.layout_hash = LAYOUT_HASH,
 	.lock_init = slot_init,
+	.ctx_enter = LOCK_CTX_ENTER,
+	.ctx_leave = LOCK_CTX_LEAVE,
+	.map_leave = LOCK_MAP_LEAVE,
 	.ops = { .insert = op_insert,
 		 .update = op_update,
 		 .upsert = op_upsert,

@@ -50,8 +50,10 @@ INLINE int each_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct s
 	return -EUCLEAN;
 }
 
+enum sweep_mode { SWEEP_READS, SWEEP_CHANGES };
+
 /* Every active bucket of the table, `span` buckets per lock hold. */
-INLINE int sweep(struct shmht_ctx *ctx, uint64_t span, entry_fn fn, void *arg)
+INLINE int sweep(struct shmht_ctx *ctx, enum sweep_mode mode, uint64_t span, entry_fn fn, void *arg)
 {
 	int r = 0;
 
@@ -63,13 +65,16 @@ INLINE int sweep(struct shmht_ctx *ctx, uint64_t span, entry_fn fn, void *arg)
 		/* A split moves entries only to later buckets: none is missed when
 		 * `end` grows between two holds. */
 		do {
-			r = enter(ctx, stripe);
+			r = mode == SWEEP_READS ? enter_shared(ctx, stripe) : enter(ctx, stripe);
 			if (r)
 				return r;
 			end = buckets_active(ctx, stripe);
 			for (uint64_t n = 0; n < span && b < end && !r; n++, b++)
 				r = each_entry(ctx, stripe, base + b, fn, arg);
-			leave(ctx, stripe);
+			if (mode == SWEEP_READS)
+				leave_shared(ctx, stripe);
+			else
+				leave(ctx, stripe);
 			if (r)
 				return r;
 		} while (b < end);
@@ -86,7 +91,7 @@ static int drop_any(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm
 
 static int op_flush(struct shmht_ctx *ctx)
 {
-	return sweep(ctx, SWEEP_BUCKETS, drop_any, NULL);
+	return sweep(ctx, SWEEP_CHANGES, SWEEP_BUCKETS, drop_any, NULL);
 }
 
 struct visit {
@@ -119,7 +124,7 @@ static int op_foreach(struct shmht_ctx *ctx, shmht_foreach_fn fn, void *arg)
 
 	/* The callback runs under a lock: every operation answers -EDEADLK. */
 	ctx->head.ops = &shmht_ops_deadlock;
-	r = sweep(ctx, UINT64_MAX, visit_entry, &visit);
+	r = sweep(ctx, SWEEP_READS, UINT64_MAX, visit_entry, &visit);
 	ctx->head.ops = ops;
 	return r;
 }
@@ -173,7 +178,7 @@ static int select_stamp(struct shmht_ctx *ctx, uint64_t n, struct eviction *ev)
 
 		radix.shift = (unsigned int)shift;
 		memset(radix.bins, 0, sizeof(radix.bins));
-		r = sweep(ctx, SWEEP_BUCKETS, count_stamp, &radix);
+		r = sweep(ctx, SWEEP_READS, SWEEP_BUCKETS, count_stamp, &radix);
 		if (r)
 			return r;
 		while (bin + 1 < 1u << RADIX_BITS && radix.bins[bin] < n)
@@ -226,7 +231,7 @@ static int op_remove_oldest(struct shmht_ctx *ctx, double percent, uint64_t *ret
 			return r;
 	}
 	if (ev.left)
-		r = sweep(ctx, SWEEP_BUCKETS, drop_old, &ev);
+		r = sweep(ctx, SWEEP_CHANGES, SWEEP_BUCKETS, drop_old, &ev);
 	if (!r)
 		*ret_removed = ev.removed;
 	return r;

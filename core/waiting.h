@@ -8,7 +8,9 @@
 #define SHMHT_WAITING_H
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -32,18 +34,48 @@ static inline bool wait_expired(const struct shmht_ctx *ctx, uint64_t start_tick
  * part of its time gets the rest: ticks and nanoseconds agree to 0.1 %. */
 struct timespec wait_deadline(const struct shmht_ctx *ctx, uint64_t start_ticks);
 
-/* FUTEX_WAIT_BITSET: absolute CLOCK_MONOTONIC deadline. Process-shared. */
-static inline int futex_wait(shm_half *word, uint32_t expected, const struct timespec *deadline)
+/* Absolute CLOCK_MONOTONIC deadline. Process-shared. Woken by a wake-up that has
+ * one of the bits. */
+static inline int futex_wait_bits(shm_half *word, uint32_t expected,
+				  const struct timespec *deadline, uint32_t bits)
 {
-	return syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, deadline, NULL,
-		       FUTEX_BITSET_MATCH_ANY) == 0 ?
+	return syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, deadline, NULL, bits) == 0 ?
 		       0 :
 		       -errno;
+}
+
+static inline int futex_wait(shm_half *word, uint32_t expected, const struct timespec *deadline)
+{
+	return futex_wait_bits(word, expected, deadline, FUTEX_BITSET_MATCH_ANY);
 }
 
 static inline void futex_wake(shm_half *word, int nr)
 {
 	syscall(SYS_futex, word, FUTEX_WAKE, nr, NULL, NULL, 0);
+}
+
+static inline void futex_wake_bits(shm_half *word, uint32_t bits)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_BITSET, INT_MAX, NULL, NULL, bits);
+}
+
+#define PAUSES_PER_ROUND 8u
+#define ROUNDS_BEFORE_PARK 4u	/* where `wait = park`: a short section ends sooner */
+#define ROUNDS_BEFORE_YIELD 12u /* about 100 pauses: longer than a hand-over between CPUs */
+
+/* round: how often this wait has paused. Policy OWN: spins first, then yields, the
+ * best that a first-come-first-served lock can do without knowing who runs. */
+static inline void wait_pause(struct shmht_ctx *ctx, uint32_t round)
+{
+	if (ctx->wait == SHMHT_WAIT_YIELD ||
+	    (ctx->wait == SHMHT_WAIT_OWN && round >= ROUNDS_BEFORE_YIELD)) {
+		ctx->stats.yields++;
+		sched_yield();
+		return;
+	}
+	for (uint32_t i = 0; i < PAUSES_PER_ROUND; i++)
+		cpu_pause();
+	ctx->stats.spins += PAUSES_PER_ROUND;
 }
 
 #endif

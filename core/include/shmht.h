@@ -62,6 +62,14 @@ struct shmht_error {
 
 /* Values are stored in the region's header: never renumber. */
 enum shmht_read { SHMHT_READ_LOCKED = 0, SHMHT_READ_SEQLOCK = 1, SHMHT_READ_RCU = 2 };
+/* How a contended acquire waits, where the strategy has the choice. */
+enum shmht_wait {
+	SHMHT_WAIT_OWN = 0, /* as the strategy does by itself */
+	SHMHT_WAIT_SPIN = 1,
+	SHMHT_WAIT_YIELD = 2,
+	SHMHT_WAIT_PARK = 3,
+};
+#define SHMHT_WAIT_NR 4u
 enum shmht_pages { SHMHT_PAGES_4K = 0, SHMHT_PAGES_THP = 1, SHMHT_PAGES_2M = 2 };
 
 /*
@@ -79,6 +87,7 @@ struct shmht_config {
 	uint32_t max_workers; /* contexts alive at a time; 0: 256 */
 	const char *strategy; /* a name from shmht_strategy_at() */
 	enum shmht_read read;
+	enum shmht_wait wait;
 	enum shmht_pages pages; /* a wish; shmht_info() says what was had */
 	shmht_hash_fn hash;	/* NULL: XXH3 with hash_seed */
 	uint64_t hash_seed;
@@ -100,6 +109,7 @@ struct shmht_info {
 	uint64_t layout_hash;
 	const char *strategy;
 	enum shmht_read read;
+	enum shmht_wait wait;
 	enum shmht_pages pages_wanted, pages_had;
 	const char *pages_reason; /* why had differs from wanted, or "" */
 	uint64_t huge_bytes;	  /* bytes that the kernel maps by 2 MiB pages */
@@ -138,7 +148,8 @@ SHMHT_MUST_CHECK int shmht_attach(int fd, const struct shmht_attach_options *opt
 
 /*
  * Changes strategy and read mode of a quiet table (no context alive, else
- * -EBUSY). Killed in between, it is finished by the next shmht_reopen().
+ * -EBUSY); waiting is the new strategy's own then. Killed in between, it is finished by the next
+ * shmht_reopen().
  */
 SHMHT_MUST_CHECK int shmht_reopen(int fd, const char *strategy, enum shmht_read read,
 				  struct shmht_error *err);
@@ -195,10 +206,12 @@ struct shmht_lock_stats {
 	uint64_t acquired;
 	uint64_t contended;
 	uint64_t spins;	     /* pauses while waiting */
+	uint64_t yields;     /* CPU given up while waiting, runnable */
 	uint64_t parks;	     /* waits in the kernel */
 	uint64_t wakes;	     /* wake-up calls issued */
 	uint64_t reacquired; /* acquired when this context was the last holder too */
 	uint64_t timeouts;
+	uint64_t recovered; /* acquired from a holder that had died */
 	uint64_t wait_ticks[SHMHT_WAIT_RING];
 };
 
@@ -308,6 +321,7 @@ int shmht_check(struct shmht_ctx *ctx, shmht_report_fn report, void *arg);
 #define SHMHT_CAP_FAIR 8u	/* first come, first served */
 #define SHMHT_CAP_SHARED_READERS 16u
 #define SHMHT_CAP_RECOVERS 32u	/* a dead holder's lock is taken over */
+#define SHMHT_CAP_YIELDS 128u	/* gives up its CPU while waiting, but stays runnable */
 #define SHMHT_CAP_TEST_ONLY 64u /* deliberately broken; test builds only */
 
 #define SHMHT_STRATEGY_ABI 1u
@@ -316,21 +330,30 @@ struct shmht_strategy {
 	uint32_t abi_version; /* SHMHT_STRATEGY_ABI */
 	uint32_t size;	      /* sizeof(struct shmht_strategy) */
 	const char *name;
-	const char *summary;	 /* one line: what it is */
-	const char *paper;	 /* paper or manual that it follows */
-	const char *fairness;	 /* in words */
-	const char *dead_holder; /* what happens when the holder dies */
+	const char *summary;	    /* one line: what it is */
+	const char *paper;	    /* paper or manual that it follows */
+	const char *fairness;	    /* in words */
+	const char *dead_holder;    /* what happens when the holder dies */
+	const char *oversubscribed; /* worst case with more workers than CPUs */
 	uint32_t caps;
+	uint32_t waits; /* bit 1 << enum shmht_wait: a policy it can be given */
 	uint32_t lock_bytes;
 	uint64_t lock_hash;   /* of the lock's layout; kept in the header */
 	uint64_t layout_hash; /* of the region's, as compiled into the strategy */
 	int (*lock_init)(void *lock_slot);
+	/* Optional, for what the kernel keeps outside the region: called as a
+	 * context opens, as it closes, and as a map is given up. */
+	int (*ctx_enter)(struct shmht_ctx *, struct shmht_error *);
+	void (*ctx_leave)(struct shmht_ctx *);
+	void (*map_leave)(struct shmht *);
 	struct shmht_ops ops;
 };
 
 const struct shmht_strategy *shmht_strategy_find(const char *name); /* NULL: none */
 const struct shmht_strategy *shmht_strategy_at(unsigned int idx);   /* NULL: past the end */
 uint64_t shmht_layout_hash(void);
+/* "own", "spin", "yield", "park"; NULL past the last. */
+const char *shmht_wait_name(enum shmht_wait wait);
 
 #ifdef __cplusplus
 }

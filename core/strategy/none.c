@@ -37,6 +37,7 @@ INLINE void lock_release(struct lock *l, struct shmht_ctx *ctx)
 #define LOCK_PAPER "-"
 #define LOCK_FAIRNESS "one worker"
 #define LOCK_DEAD_HOLDER "nobody waits"
+#define LOCK_OVERSUBSCRIBED "one worker"
 #define LOCK_CAPS SHMHT_CAP_ONE_WORKER
 #define LOCK_SYMBOL shmht_strategy_none
 #include "table_body.inc.h"

@@ -9,7 +9,6 @@
  * Dead holder: the value stays 0; waiters time out for ever.
  * More workers than CPUs: waiters sleep.
  */
-#include <sched.h>
 #include <semaphore.h>
 
 #include "table.h"
@@ -37,7 +36,7 @@ static int lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks
 #if defined(__SANITIZE_THREAD__)
 	/* ThreadSanitizer does not know sem_clockwait: it would miss the order. */
 	while (!lock_try(l, ctx)) {
-		ctx->stats.spins++;
+		ctx->stats.yields++;
 		if (wait_expired(ctx, start_ticks))
 			return -ETIMEDOUT;
 		sched_yield();
@@ -67,6 +66,7 @@ INLINE void lock_release(struct lock *l, struct shmht_ctx *ctx)
 #define LOCK_PAPER "sem_overview(7), POSIX.1-2017"
 #define LOCK_FAIRNESS "unfair: running threads barge in"
 #define LOCK_DEAD_HOLDER "strands: waiters time out"
+#define LOCK_OVERSUBSCRIBED "good: who waits sleeps, who runs barges in"
 #define LOCK_CAPS SHMHT_CAP_PARKS
 #define LOCK_SYMBOL shmht_strategy_sem
 #include "table_body.inc.h"

@@ -44,9 +44,14 @@ static int lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks
 	do {
 		/* Ends when the lock is free, or with the deadline. */
 		while (ld(&l->owner)) {
-			for (uint32_t i = 0; i < pauses; i++)
-				cpu_pause();
-			ctx->stats.spins += pauses;
+			if (ctx->wait == SHMHT_WAIT_YIELD) {
+				ctx->stats.yields++;
+				sched_yield();
+			} else {
+				for (uint32_t i = 0; i < pauses; i++)
+					cpu_pause();
+				ctx->stats.spins += pauses;
+			}
 			if (pauses < BACKOFF_MAX)
 				pauses *= 2;
 			if (wait_expired(ctx, start_ticks))
@@ -74,6 +79,8 @@ INLINE uint32_t lock_owner_tid(struct lock *l)
 #define LOCK_PAPER "Anderson, IEEE TPDS 1(1), 1990"
 #define LOCK_FAIRNESS "unfair: favours the last holder"
 #define LOCK_DEAD_HOLDER "strands: waiters time out"
+#define LOCK_OVERSUBSCRIBED "bad: waiters burn the time slice that the holder needs"
 #define LOCK_CAPS SHMHT_CAP_SPINS
+#define LOCK_WAITS (1u << SHMHT_WAIT_SPIN | 1u << SHMHT_WAIT_YIELD)
 #define LOCK_SYMBOL shmht_strategy_spin
 #include "table_body.inc.h"

@@ -38,6 +38,7 @@ INLINE void lock_release(struct lock *l, struct shmht_ctx *ctx)
 #define LOCK_PAPER "-"
 #define LOCK_FAIRNESS "-"
 #define LOCK_DEAD_HOLDER "nobody waits"
+#define LOCK_OVERSUBSCRIBED "-"
 #define LOCK_CAPS SHMHT_CAP_TEST_ONLY
 #define LOCK_SYMBOL shmht_strategy_busted
 #include "table_body.inc.h"

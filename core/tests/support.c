@@ -17,6 +17,7 @@
 struct bound_test {
 	const struct strategy_test *test;
 	const struct shmht_strategy *strategy;
+	enum shmht_wait wait;
 	char name[160];
 };
 
@@ -25,6 +26,7 @@ static struct CMUnitTest unit[TESTS_MAX];
 static size_t nr_bound;
 static pid_t children[CHILDREN_MAX];
 static char running[200];
+static enum shmht_wait running_wait;
 
 /* ---- the runner --------------------------------------------------------- */
 
@@ -47,6 +49,7 @@ static void run_bound(void **state)
 	const struct bound_test *b = *state;
 
 	snprintf(running, sizeof(running), "%s", b->name);
+	running_wait = b->wait;
 	alarm(DEADLINE_S);
 	b->test->fn(b->strategy);
 	alarm(0);
@@ -73,7 +76,8 @@ const struct shmht_strategy *real_strategy(unsigned int i)
 	return NULL;
 }
 
-static void bind_test(const struct strategy_test *test, const struct shmht_strategy *strategy)
+static void bind_test(const struct strategy_test *test, const struct shmht_strategy *strategy,
+		      enum shmht_wait wait)
 {
 	struct bound_test *b = &bound[nr_bound];
 
@@ -81,7 +85,9 @@ static void bind_test(const struct strategy_test *test, const struct shmht_strat
 		abort();
 	b->test = test;
 	b->strategy = strategy;
-	snprintf(b->name, sizeof(b->name), "%s [%s]", test->name, strategy->name);
+	b->wait = wait;
+	snprintf(b->name, sizeof(b->name), "%s [%s%s%s]", test->name, strategy->name,
+		 wait ? ", " : "", wait ? shmht_wait_name(wait) : "");
 	unit[nr_bound++] = (struct CMUnitTest){
 		.name = b->name,
 		.test_func = run_bound,
@@ -103,7 +109,10 @@ int run_every_strategy(const char *group, const struct strategy_test *tests, siz
 			if (strategy->caps & SHMHT_CAP_ONE_WORKER &&
 			    tests[t].flags & (TEST_MANY | TEST_ONCE))
 				continue;
-			bind_test(&tests[t], strategy);
+			for (unsigned int w = 0; w < SHMHT_WAIT_NR; w++)
+				if (w == SHMHT_WAIT_OWN ||
+				    (strategy->waits >> w & 1 && tests[t].flags & TEST_WAITS))
+					bind_test(&tests[t], strategy, (enum shmht_wait)w);
 			if (tests[t].flags & TEST_ONCE)
 				break;
 		}
@@ -178,6 +187,8 @@ struct shmht_config small_config(const struct shmht_strategy *strategy, uint64_t
 		.stripes = 1,
 		.max_workers = 8,
 		.strategy = strategy->name,
+		/* Another strategy than the one under test need not have that choice. */
+		.wait = strategy->waits >> running_wait & 1 ? running_wait : SHMHT_WAIT_OWN,
 	};
 }
 

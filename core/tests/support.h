@@ -60,8 +60,9 @@ static inline uint64_t scaled(uint64_t n)
 
 /* ---- the runner --------------------------------------------------------- */
 
-#define TEST_MANY 1u /* more than one context: not for SHMHT_CAP_ONE_WORKER */
-#define TEST_ONCE 2u /* does not depend on the lock: with the first strategy that fits */
+#define TEST_MANY 1u  /* more than one context: not for SHMHT_CAP_ONE_WORKER */
+#define TEST_WAITS 4u /* once for each waiting policy of the strategy */
+#define TEST_ONCE 2u  /* does not depend on the lock: with the first strategy that fits */
 
 struct strategy_test {
 	const char *name;

@@ -354,16 +354,19 @@ static void signals_do_not_lose_the_lock(const struct shmht_strategy *strategy)
 }
 
 static const struct strategy_test tests[] = {
-	{ "time-out: each operation, holder named", times_out, TEST_MANY },
-	{ "time-out 0 tries once", timeout_zero, TEST_MANY },
-	{ "time-out of centuries", timeout_for_ever, TEST_MANY },
-	{ "a held stripe leaves the others alone", other_stripes_go_on, TEST_MANY },
-	{ "holder stopped: told, not robbed", holder_stopped, TEST_MANY },
-	{ "holder killed: told, nobody hangs", holder_killed, TEST_MANY },
-	{ "holder killed: its successor is not named", innocent_is_not_named, TEST_MANY },
-	{ "release wakes the waiter", release_wakes, TEST_MANY },
-	{ "signals: the deadline holds, nobody gets in", signals_keep_the_deadline, TEST_MANY },
-	{ "signals: the waiter gets the lock", signals_do_not_lose_the_lock, TEST_MANY },
+	{ "time-out: each operation, holder named", times_out, TEST_MANY | TEST_WAITS },
+	{ "time-out 0 tries once", timeout_zero, TEST_MANY | TEST_WAITS },
+	{ "time-out of centuries", timeout_for_ever, TEST_MANY | TEST_WAITS },
+	{ "a held stripe leaves the others alone", other_stripes_go_on, TEST_MANY | TEST_WAITS },
+	{ "holder stopped: told, not robbed", holder_stopped, TEST_MANY | TEST_WAITS },
+	{ "holder killed: told, nobody hangs", holder_killed, TEST_MANY | TEST_WAITS },
+	{ "holder killed: its successor is not named", innocent_is_not_named,
+	  TEST_MANY | TEST_WAITS },
+	{ "release wakes the waiter", release_wakes, TEST_MANY | TEST_WAITS },
+	{ "signals: the deadline holds, nobody gets in", signals_keep_the_deadline,
+	  TEST_MANY | TEST_WAITS },
+	{ "signals: the waiter gets the lock", signals_do_not_lose_the_lock,
+	  TEST_MANY | TEST_WAITS },
 };
 
 int main(void)
