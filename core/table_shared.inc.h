@@ -31,7 +31,7 @@ INLINE int enter_shared(struct shmht_ctx *ctx, struct shm_stripe *stripe)
 	else
 		st(&l->holder, ctx->holder_id);
 #if defined(__SANITIZE_THREAD__)
-	(void)*(volatile uint64_t *)(void *)&stripe->spare[6];
+	(void)*(volatile uint64_t *)(uintptr_t)&stripe->spare[6];
 #endif
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `shmbench list`: what can be asked for. */
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,22 +9,45 @@
 #include "scenario.h"
 #include "shmht.h"
 
+static const char *waits_by(const struct shmht_strategy *s)
+{
+	bool spins = s->caps & SHMHT_CAP_SPINS, parks = s->caps & SHMHT_CAP_PARKS;
+
+	if (s->caps & SHMHT_CAP_YIELDS)
+		return "spins, yields";
+	return spins && parks ? "spins, parks" : spins ? "spins" : parks ? "parks" : "never";
+}
+
+static void wait_choices(const struct shmht_strategy *s, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	snprintf(buf, size, "-");
+	for (unsigned int w = SHMHT_WAIT_SPIN; w < SHMHT_WAIT_NR; w++)
+		if (s->waits >> w & 1)
+			len += (size_t)snprintf(buf + len, size - len, "%s%s", len ? " " : "",
+						shmht_wait_name((enum shmht_wait)w));
+}
+
+/* Two lines each: what can be told in a word, in columns; then the rest. */
 static int list_strategies(void)
 {
+	static const char row[] = "%-15s %-5s %-13s %-16s %-8s %-31s %s\n";
 	const struct shmht_strategy *s;
+	char choices[40];
 
+	printf(row, "lock", "fair", "waits", "wait = own or", "readers", "dead holder",
+	       "more workers than CPUs");
 	for (unsigned int i = 0; (s = shmht_strategy_at(i)); i++) {
-		const char *wait = s->caps & SHMHT_CAP_SPINS && s->caps & SHMHT_CAP_PARKS ?
-					   "spins, then parks" :
-				   s->caps & SHMHT_CAP_SPINS ? "spins" :
-				   s->caps & SHMHT_CAP_PARKS ? "parks" :
-							       "never waits";
-
-		printf("%-8s %s | %s | %s | readers %s | dead holder: %s | %s\n", s->name,
-		       s->summary, s->fairness, wait,
-		       s->caps & SHMHT_CAP_SHARED_READERS ? "share" : "exclude each other",
-		       s->dead_holder, s->paper);
+		wait_choices(s, choices, sizeof(choices));
+		printf(row, s->name, s->caps & SHMHT_CAP_FAIR ? "yes" : "no", waits_by(s), choices,
+		       s->caps & SHMHT_CAP_SHARED_READERS ? "share" : "exclude", s->dead_holder,
+		       s->oversubscribed);
 	}
+	printf("\n");
+	for (unsigned int i = 0; (s = shmht_strategy_at(i)); i++)
+		printf("%-15s %s.\n%-15s %s [%s]\n", s->name, s->summary, "", s->fairness,
+		       s->paper);
 	return EXIT_YES;
 }
 

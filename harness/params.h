@@ -44,6 +44,7 @@ struct expectation {
 struct params {
 	char lock[SHMHT_NAME_MAX];
 	enum shmht_read read;
+	enum shmht_wait wait;
 	uint32_t stripes; /* resolved: auto is a number here */
 	enum worker_kind workers;
 	uint32_t procs;

@@ -172,6 +172,21 @@ static void check_node(const struct params *params, char **ret_skip)
 		skip(ret_skip, "mem: this machine has no memory node %u", params->mem_node);
 }
 
+/* An error that names what the strategy allows. */
+static void wait_refused(const struct expansion *x, const struct params *params,
+			 const struct shmht_strategy *strategy)
+{
+	char allowed[64] = "own";
+
+	for (unsigned int w = SHMHT_WAIT_SPIN; w < SHMHT_WAIT_NR; w++) {
+		if (strategy->waits >> w & 1) {
+			strcat(allowed, ", ");
+			strcat(allowed, shmht_wait_name((enum shmht_wait)w));
+		}
+	}
+	point_error(x, KEY_WAIT, "allowed with lock %s: %s", params->lock, allowed);
+}
+
 enum verdict point_check(const struct expansion *x, struct draft *draft, char **ret_skip_reason)
 {
 	const struct params *params = &draft->params;
@@ -184,7 +199,14 @@ enum verdict point_check(const struct expansion *x, struct draft *draft, char **
 		skip(ret_skip_reason, "lock %s refuses a second worker; procs is %u", params->lock,
 		     params->procs);
 	}
-	good = check_length(x, draft);
+	good = true;
+	if (strategy && params->wait != SHMHT_WAIT_OWN && !(strategy->waits >> params->wait & 1)) {
+		if (x->nr_all_locks)
+			return VERDICT_LEAVE_OUT;
+		wait_refused(x, params, strategy);
+		good = false;
+	}
+	good &= check_length(x, draft);
 	good &= check_region(x, draft);
 	/* In this order: each uses what the one before resolved. */
 	good = check_keyspace(x, draft) && check_preload(x, draft) && good;

@@ -137,6 +137,8 @@ static json_t *lock_object(const struct shmht_lock_stats *lock)
 	rc |= json_object_set_new(object, "parks", result_count(lock->parks));
 	rc |= json_object_set_new(object, "wakes", result_count(lock->wakes));
 	rc |= json_object_set_new(object, "reacquired", result_count(lock->reacquired));
+	rc |= json_object_set_new(object, "yields", result_count(lock->yields));
+	rc |= json_object_set_new(object, "recovered", result_count(lock->recovered));
 	rc |= json_object_set_new(object, "timeouts", result_count(lock->timeouts));
 	if (rc) {
 		json_decref(object);

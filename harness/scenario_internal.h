@@ -33,6 +33,7 @@
 enum key_id {
 	KEY_LOCK,
 	KEY_READ,
+	KEY_WAIT,
 	KEY_STRIPES,
 	KEY_WORKERS,
 	KEY_PROCS,

@@ -11,9 +11,18 @@
 #include "scenario_internal.h"
 #include "units.h"
 
-_Static_assert(sizeof(enum shmht_read) == sizeof(unsigned int), "words are stored as unsigned");
+_Static_assert(sizeof(enum shmht_wait) == sizeof(unsigned int) &&
+		       sizeof(enum shmht_read) == sizeof(unsigned int),
+	       "words are stored as unsigned");
 
 static const struct word read_words[] = { { "locked", SHMHT_READ_LOCKED }, { NULL, 0 } };
+static const struct word wait_words[] = {
+	{ "own", SHMHT_WAIT_OWN },
+	{ "spin", SHMHT_WAIT_SPIN },
+	{ "yield", SHMHT_WAIT_YIELD },
+	{ "park", SHMHT_WAIT_PARK },
+	{ NULL, 0 },
+};
 static const struct word workers_words[] = {
 	{ "process", WORKERS_PROCESS },
 	{ "thread", WORKERS_THREAD },
@@ -44,6 +53,10 @@ const struct key scenario_keys[KEY_NR] = {
 		       OWN(lock, NULL) },
 	[KEY_READ] = { "read", "locked", "how searches read: under the lock",
 		       WORDS(read, read_words) },
+	[KEY_WAIT] = { "wait", "own",
+		       "how a contended acquire waits, where the lock has the choice",
+		       .hint = "what a lock allows is told by `shmbench list strategies`",
+		       WORDS(wait, wait_words) },
 	[KEY_STRIPES] = { "stripes", "1",
 			  "locks of the table; auto = 16 per CPU, at least 64 entries each",
 			  OWN(stripes, "a power of two from 1 to 65536, auto") },

@@ -430,6 +430,7 @@ static int create_table(struct run *run)
 		.max_workers = params->procs < 64 ? 64 : params->procs,
 		.strategy = params->lock,
 		.read = params->read,
+		.wait = params->wait,
 		.pages = params->pages,
 		.hash_seed = params->seed,
 	};

@@ -244,10 +244,12 @@ static void end_window(struct worker *w)
 		.acquired = now->acquired - before->acquired,
 		.contended = now->contended - before->contended,
 		.spins = now->spins - before->spins,
+		.yields = now->yields - before->yields,
 		.parks = now->parks - before->parks,
 		.wakes = now->wakes - before->wakes,
 		.reacquired = now->reacquired - before->reacquired,
 		.timeouts = now->timeouts - before->timeouts,
+		.recovered = now->recovered - before->recovered,
 	};
 	w->measuring = false;
 }

@@ -25,7 +25,7 @@ static int lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks
 #define LOCK_PAPER "Drepper, Futexes Are Tricky, 2011; futex(2)"
 #define LOCK_FAIRNESS "unfair: wakes in order, but running threads barge in"
 #define LOCK_DEAD_HOLDER "strands: waiters time out"
-#define LOCK_OVERSUBSCRIBED "good: who waits sleeps, who runs barges in"
+#define LOCK_OVERSUBSCRIBED "good: who waits, sleeps"
 #define LOCK_CAPS SHMHT_CAP_PARKS
 #define LOCK_SYMBOL shmht_strategy_futex
 #include "table_body.inc.h"

@@ -49,7 +49,7 @@ static int lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks
 #define LOCK_PAPER "Karlin et al., Competitive Spinning, SOSP 1991"
 #define LOCK_FAIRNESS "unfair: running threads barge in"
 #define LOCK_DEAD_HOLDER "strands: waiters time out"
-#define LOCK_OVERSUBSCRIBED "good: spinning that does not pay shrinks to 1/64"
+#define LOCK_OVERSUBSCRIBED "good: spins less"
 #define LOCK_CAPS (SHMHT_CAP_SPINS | SHMHT_CAP_PARKS)
 #define LOCK_SYMBOL shmht_strategy_hybrid
 #include "table_body.inc.h"

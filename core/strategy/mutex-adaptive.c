@@ -21,7 +21,7 @@
 #define LOCK_PAPER "pthread_mutexattr_settype(3); glibc manual, tunables"
 #define LOCK_FAIRNESS "unfair: running threads barge in"
 #define LOCK_DEAD_HOLDER "strands: waiters time out"
-#define LOCK_OVERSUBSCRIBED "good: a short spin, then sleep"
+#define LOCK_OVERSUBSCRIBED "good: spins briefly"
 #define LOCK_CAPS (SHMHT_CAP_SPINS | SHMHT_CAP_PARKS)
 #define LOCK_SYMBOL shmht_strategy_mutex_adaptive
 #include "table_body.inc.h"

@@ -21,8 +21,8 @@
 #define LOCK_SUMMARY "pthread mutex, robust: the kernel hands on what the dead held"
 #define LOCK_PAPER "pthread_mutexattr_setrobust(3); kernel, robust-futexes"
 #define LOCK_FAIRNESS "unfair: running threads barge in"
-#define LOCK_DEAD_HOLDER "recovers: the next one is told"
-#define LOCK_OVERSUBSCRIBED "good: who waits sleeps, who runs barges in"
+#define LOCK_DEAD_HOLDER "recovers: next one is told"
+#define LOCK_OVERSUBSCRIBED "good: who waits, sleeps"
 #define LOCK_CAPS (SHMHT_CAP_PARKS | SHMHT_CAP_RECOVERS)
 #define LOCK_SYMBOL shmht_strategy_mutex_robust
 #include "table_body.inc.h"

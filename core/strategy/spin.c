@@ -79,7 +79,7 @@ INLINE uint32_t lock_owner_tid(struct lock *l)
 #define LOCK_PAPER "Anderson, IEEE TPDS 1(1), 1990"
 #define LOCK_FAIRNESS "unfair: favours the last holder"
 #define LOCK_DEAD_HOLDER "strands: waiters time out"
-#define LOCK_OVERSUBSCRIBED "bad: waiters burn the time slice that the holder needs"
+#define LOCK_OVERSUBSCRIBED "bad: burns the holder's time"
 #define LOCK_CAPS SHMHT_CAP_SPINS
 #define LOCK_WAITS (1u << SHMHT_WAIT_SPIN | 1u << SHMHT_WAIT_YIELD)
 #define LOCK_SYMBOL shmht_strategy_spin

@@ -283,8 +283,8 @@ static void map_leave(struct shmht *map)
 #define LOCK_SUMMARY "System V semaphore with SEM_UNDO: two system calls per operation"
 #define LOCK_PAPER "semop(2), sysvipc(7)"
 #define LOCK_FAIRNESS "unfair: wakes in order, but running threads barge in"
-#define LOCK_DEAD_HOLDER "recovers: the kernel undoes what a dead process did"
-#define LOCK_OVERSUBSCRIBED "good: waiters sleep; every operation pays the kernel anyway"
+#define LOCK_DEAD_HOLDER "recovers: the kernel undoes it"
+#define LOCK_OVERSUBSCRIBED "good: who waits, sleeps"
 #define LOCK_CAPS (SHMHT_CAP_PARKS | SHMHT_CAP_RECOVERS)
 #define LOCK_SYMBOL shmht_strategy_sysv
 #include "table_body.inc.h"

@@ -63,7 +63,7 @@ INLINE void lock_release(struct lock *l, struct shmht_ctx *ctx)
 #define LOCK_PAPER "Anderson, IEEE TPDS 1(1), 1990"
 #define LOCK_FAIRNESS "unfair: whoever gets the line"
 #define LOCK_DEAD_HOLDER "strands: waiters time out"
-#define LOCK_OVERSUBSCRIBED "bad: waiters burn the time slice that the holder needs"
+#define LOCK_OVERSUBSCRIBED "bad: burns the holder's time"
 #define LOCK_CAPS SHMHT_CAP_SPINS
 #define LOCK_WAITS (1u << SHMHT_WAIT_SPIN | 1u << SHMHT_WAIT_YIELD)
 #define LOCK_SYMBOL shmht_strategy_tas

@@ -124,6 +124,8 @@ static void test_trial_has_every_key(void **state)
 		{ "workers/3/lock/parks", "n" },
 		{ "workers/3/lock/wakes", "n" },
 		{ "workers/3/lock/reacquired", "n" },
+		{ "workers/3/lock/yields", "n" },
+		{ "workers/3/lock/recovered", "n" },
 		{ "workers/3/longest_gap_ns", "n" },
 		{ "kernel", "z" },
 		{ "fairness/jain", "n" },
