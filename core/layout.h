@@ -88,6 +88,14 @@ struct shm_slot {
  * however large its capacity is. Lists of free cells are (first cell, length) in one word.
  * The pool is one stripe more, after the last, with its own lock (order: a
  * stripe's lock, then the pool's).
+ *
+ * Locks are 256 bytes apart, and share their line with nothing. Measured on two
+ * cores of an AMD EPYC that each take and free a lock of their own, median of 15
+ * interleaved runs, in millions per second: 156 at 32 bytes apart (one line), 227
+ * at 64, 223 at 128, 204 at 256; the ranges of the last three coincide (138 to
+ * 259). So 64 would do here: no prefetched neighbour line is felt. Processors
+ * that fetch lines in pairs want 128, and the stripe's other lines, which belong
+ * to whoever holds the lock, give twice that for nothing.
  */
 struct shm_stripe {
 	unsigned char lock[LOCK_SLOT_BYTES];

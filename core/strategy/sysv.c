@@ -16,12 +16,12 @@
  *   no user for a while.
  *
  * Manual: semop(2), semtimedop(2), sysvipc(7).
- * Fairness: the kernel hands over in order of arrival, but a running thread may
- * barge in before the one that was woken.
+ * Fairness: order of arrival: the kernel takes the semaphore on behalf of the one
+ * who has slept longest before it wakes him, so nobody barges in.
  * Dead holder: the kernel undoes the decrement; the next one finds the dead one's
  * thread id in `owner` and counts a recovery. A thread that ends while its
  * process goes on is not undone.
- * More workers than CPUs: waiters sleep.
+ * More workers than CPUs: waiters sleep, but every hand-over is a context switch.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -282,9 +282,9 @@ static void map_leave(struct shmht *map)
 #define LOCK_NAME "sysv"
 #define LOCK_SUMMARY "System V semaphore with SEM_UNDO: two system calls per operation"
 #define LOCK_PAPER "semop(2), sysvipc(7)"
-#define LOCK_FAIRNESS "unfair: wakes in order, but running threads barge in"
+#define LOCK_FAIRNESS "fair: the kernel hands over in order of arrival"
 #define LOCK_DEAD_HOLDER "recovers: the kernel undoes it"
-#define LOCK_OVERSUBSCRIBED "good: who waits, sleeps"
-#define LOCK_CAPS (SHMHT_CAP_PARKS | SHMHT_CAP_RECOVERS)
+#define LOCK_OVERSUBSCRIBED "bad: switches at each turn"
+#define LOCK_CAPS (SHMHT_CAP_PARKS | SHMHT_CAP_FAIR | SHMHT_CAP_RECOVERS)
 #define LOCK_SYMBOL shmht_strategy_sysv
 #include "table_body.inc.h"
