@@ -93,6 +93,26 @@ static void global_gives_defaults_wherever_it_stands(void **state)
 	unload(&loaded);
 }
 
+/* What a lock cannot do is an error that says what it can; `all` leaves it out. */
+static void a_lock_refuses_a_waiting_policy(void **state)
+{
+	struct loaded loaded = load_text("[a]\nlock = futex\nwait = own, park\n");
+
+	(void)state;
+	assert_int_not_equal(loaded.rc, 0);
+	assert_string_equal(loaded.said, "t.ini:3: key 'wait': found 'park', allowed with lock "
+					 "futex: own\n");
+	unload(&loaded);
+	loaded = load_text("[a]\nlock = spin\nwait = park\n");
+	assert_string_equal(loaded.said, "t.ini:3: key 'wait': found 'park', allowed with lock "
+					 "spin: own, spin, yield\n");
+	unload(&loaded);
+	loaded = load_text("[a]\nlock = all\nwait = park\nprocs = 2\n");
+	assert_names(&loaded, "a/lock=ticket\na/lock=mcs\na/lock=clh\n");
+	assert_int_equal(loaded.scenario->points[1].params.wait, SHMHT_WAIT_PARK);
+	unload(&loaded);
+}
+
 static void all_is_every_lock_that_can_run(void **state)
 {
 	struct loaded loaded = load_text("[a]\nlock = all\nprocs = 1, 2\n");
@@ -425,6 +445,7 @@ int main(void)
 		cmocka_unit_test(lists_are_swept_in_the_files_order),
 		cmocka_unit_test(values_are_named_as_written),
 		cmocka_unit_test(global_gives_defaults_wherever_it_stands),
+		cmocka_unit_test(a_lock_refuses_a_waiting_policy),
 		cmocka_unit_test(all_is_every_lock_that_can_run),
 		cmocka_unit_test(what_cannot_run_here_is_skipped),
 		cmocka_unit_test(set_replaces_in_place_or_appends),
