@@ -29,7 +29,7 @@ static void wait_choices(const struct shmht_strategy *s, char *buf, size_t size)
 						shmht_wait_name((enum shmht_wait)w));
 }
 
-/* Two lines each: what can be told in a word, in columns; then the rest. */
+/* What can be told in a word, in columns, a line each; then what they are. */
 static int list_strategies(void)
 {
 	static const char row[] = "%-15s %-5s %-13s %-16s %-8s %-31s %s\n";
@@ -46,8 +46,7 @@ static int list_strategies(void)
 	}
 	printf("\n");
 	for (unsigned int i = 0; (s = shmht_strategy_at(i)); i++)
-		printf("%-15s %s.\n%-15s %s [%s]\n", s->name, s->summary, "", s->fairness,
-		       s->paper);
+		printf("%-15s %s [%s]\n", s->name, s->summary, s->paper);
 	return EXIT_YES;
 }
 
