@@ -10,15 +10,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TESTS_MAX 1024
+#define TESTS_MAX 4096
 #define CHILDREN_MAX 64
 #define DEADLINE_S (UNDER_SANITIZER ? 240 : 120)
 
 struct bound_test {
 	const struct strategy_test *test;
 	const struct shmht_strategy *strategy;
+	enum shmht_read read;
+	uint32_t stripes;
 	char name[160];
 };
+
+enum shmht_read test_read;
+uint32_t test_stripes = 1;
+const char *const read_names[3] = { "locked", "seqlock", "rcu" };
 
 static struct bound_test bound[TESTS_MAX];
 static struct CMUnitTest unit[TESTS_MAX];
@@ -47,6 +53,8 @@ static void run_bound(void **state)
 	const struct bound_test *b = *state;
 
 	snprintf(running, sizeof(running), "%s", b->name);
+	test_read = b->read;
+	test_stripes = b->stripes;
 	alarm(DEADLINE_S);
 	b->test->fn(b->strategy);
 	alarm(0);
@@ -73,7 +81,8 @@ const struct shmht_strategy *real_strategy(unsigned int i)
 	return NULL;
 }
 
-static void bind_test(const struct strategy_test *test, const struct shmht_strategy *strategy)
+static void bind_test(const struct strategy_test *test, const struct shmht_strategy *strategy,
+		      enum shmht_read read, uint32_t stripes)
 {
 	struct bound_test *b = &bound[nr_bound];
 
@@ -81,13 +90,28 @@ static void bind_test(const struct strategy_test *test, const struct shmht_strat
 		abort();
 	b->test = test;
 	b->strategy = strategy;
-	snprintf(b->name, sizeof(b->name), "%s [%s]", test->name, strategy->name);
+	b->read = read;
+	b->stripes = stripes;
+	snprintf(b->name, sizeof(b->name), "%s [%s %s%s]", test->name, strategy->name,
+		 read_names[read], stripes == 1 ? "" : " 64 stripes");
 	unit[nr_bound++] = (struct CMUnitTest){
 		.name = b->name,
 		.test_func = run_bound,
 		.teardown_func = tear_down,
 		.initial_state = b,
 	};
+}
+
+static void bind_modes(const struct strategy_test *test, const struct shmht_strategy *strategy)
+{
+	enum shmht_read last = test->flags & (TEST_ONCE | TEST_LOCKED) ? SHMHT_READ_LOCKED :
+									  SHMHT_READ_RCU;
+
+	for (enum shmht_read read = SHMHT_READ_LOCKED; read <= last; read++) {
+		bind_test(test, strategy, read, 1);
+		if (test->flags & TEST_STRIPES)
+			bind_test(test, strategy, read, 64);
+	}
 }
 
 int run_every_strategy(const char *group, const struct strategy_test *tests, size_t nr)
@@ -103,7 +127,7 @@ int run_every_strategy(const char *group, const struct strategy_test *tests, siz
 			if (strategy->caps & SHMHT_CAP_ONE_WORKER &&
 			    tests[t].flags & (TEST_MANY | TEST_ONCE))
 				continue;
-			bind_test(&tests[t], strategy);
+			bind_modes(&tests[t], strategy);
 			if (tests[t].flags & TEST_ONCE)
 				break;
 		}
@@ -175,9 +199,10 @@ struct shmht_config small_config(const struct shmht_strategy *strategy, uint64_t
 		.capacity = capacity,
 		.key_size = 16,
 		.value_size = 64,
-		.stripes = 1,
+		.stripes = test_stripes,
 		.max_workers = 8,
 		.strategy = strategy->name,
+		.read = test_read,
 	};
 }
 
