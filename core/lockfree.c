@@ -121,9 +121,14 @@ INLINE int pass(struct shmht_ctx *ctx, uint64_t k, uint64_t h, const unsigned ch
 			return 0;
 	}
 	if (unlikely(f->head >> 32)) {
-		r = walk_chain(ctx, key, key_len, f);
-		if (r != -ENOENT)
+		/* A copy: what has its address taken lives in memory. */
+		struct found walk = *f;
+
+		r = walk_chain(ctx, key, key_len, &walk);
+		if (r != -ENOENT) {
+			*f = walk;
 			return r;
+		}
 	}
 	if (unlikely(f->head & 1) || !sequence_held(f) ||
 	    unlikely(bucket_at(ctx, k, ld(&stripe->active), h) != b))
@@ -131,15 +136,32 @@ INLINE int pass(struct shmht_ctx *ctx, uint64_t k, uint64_t h, const unsigned ch
 	return r;
 }
 
+static __attribute__((noinline)) int copy_by_words(struct shmht_ctx *ctx, struct found f,
+						    shm_word *words, unsigned char *to,
+						    uint32_t len, size_t *ret_len)
+{
+	uint64_t stack[STACK_WORDS], *room = ctx->bounce ? ctx->bounce : stack;
+	size_t i;
+
+	for (i = 0; i < (len + 7u) / 8; i++)
+		room[i] = ld_acquire(&words[i]);
+	if (!sequence_held(&f))
+		return AGAIN;
+	for (i = 0; i < len / 8; i++)
+		memcpy(to + 8 * i, &room[i], 8);
+	for (i *= 8; i < len; i++)
+		to[i] = (unsigned char)(room[i / 8] >> 8 * (i % 8));
+	*ret_len = len;
+	return 0;
+}
+
 /* seqlock: the value, validated before the first byte goes to the caller. */
 INLINE int copy_validated(struct shmht_ctx *ctx, const struct found *f, void *value, size_t size,
 			  size_t *ret_len)
 {
 	uint32_t len = meta_value_len(f->meta);
-	uint64_t stack[STACK_WORDS], *room = ctx->bounce ? ctx->bounce : stack;
 	shm_word *words = f->cell->words + ctx->value_word;
 	unsigned char *to = value;
-	size_t i;
 
 	if (unlikely(len > ctx->value_size))
 		return implausible(f);
@@ -169,16 +191,7 @@ INLINE int copy_validated(struct shmht_ctx *ctx, const struct found *f, void *va
 		*ret_len = len;
 		return 0;
 	}
-	for (i = 0; i < (len + 7u) / 8; i++)
-		room[i] = ld_acquire(&words[i]);
-	if (!sequence_held(f))
-		return AGAIN;
-	for (i = 0; i < len / 8; i++)
-		memcpy(to + 8 * i, &room[i], 8);
-	for (i *= 8; i < len; i++)
-		to[i] = (unsigned char)(room[i / 8] >> 8 * (i % 8));
-	*ret_len = len;
-	return 0;
+	return copy_by_words(ctx, *f, words, to, len, ret_len);
 }
 
 /* rcu: inside a section, nobody writes to what was found. */
@@ -227,7 +240,7 @@ INLINE int attempt(struct shmht_ctx *ctx, uint64_t h, const void *key, size_t ke
 /* Something changed under the first look: until it stands still, or the
  * deadline. The wait is one for the stripe's holder, and counts as such. */
 static __attribute__((noinline)) int insist(struct shmht_ctx *ctx, uint64_t h, const void *key,
-					    size_t key_len, enum what what, const struct wanted *w)
+					    size_t key_len, enum what what, struct wanted w)
 {
 	uint64_t start = shmht_ticks();
 	int r;
@@ -244,7 +257,7 @@ static __attribute__((noinline)) int insist(struct shmht_ctx *ctx, uint64_t h, c
 			cpu_pause();
 		else
 			sched_yield();
-		r = attempt(ctx, h, key, key_len, what, w);
+		r = attempt(ctx, h, key, key_len, what, &w);
 		if (r != AGAIN)
 			break;
 	}
@@ -262,7 +275,7 @@ INLINE int search(struct shmht_ctx *ctx, const void *key, size_t key_len, enum w
 		return r;
 	h = hash_key(ctx->hash, key, key_len, ctx->hash_seed);
 	r = attempt(ctx, h, key, key_len, what, w);
-	return likely(r != AGAIN) ? r : insist(ctx, h, key, key_len, what, w);
+	return likely(r != AGAIN) ? r : insist(ctx, h, key, key_len, what, *w);
 }
 
 int search_seqlock(struct shmht_ctx *ctx, const void *key, size_t key_len, void *value, size_t size,

@@ -298,7 +298,12 @@ SHMHT_MUST_CHECK static inline int shmht_read_begin(struct shmht_ctx *ctx)
 
 	if (__builtin_expect(!head->reader, 0))
 		return head->ops ? -95 /* -EOPNOTSUPP */ : -116 /* -ESTALE */;
-	if (head->depth++ == 0) {
+	/* Constants are stored where they can be: a counter in memory that each
+	 * section changes twice would be a chain of store-to-load forwards. */
+	if (__builtin_expect(head->depth != 0, 0)) {
+		head->depth++;
+	} else {
+		head->depth = 1;
 		/* The acquire pairs with the increment of the epoch in core/rcu.c, the
 		 * release with the look at this word there. */
 		__atomic_store_n(head->reader, __atomic_load_n(head->epoch, __ATOMIC_ACQUIRE),
@@ -318,9 +323,13 @@ static inline void shmht_read_end(struct shmht_ctx *ctx)
 {
 	struct shmht_ctx_head *head = (struct shmht_ctx_head *)ctx;
 
-	/* The release pairs with the look at this word in core/rcu.c. */
-	if (head->depth && --head->depth == 0)
+	if (__builtin_expect(head->depth == 1, 1)) {
+		head->depth = 0;
+		/* The release pairs with the look at this word in core/rcu.c. */
 		__atomic_store_n(head->reader, (uint64_t)0, __ATOMIC_RELEASE);
+	} else if (head->depth) {
+		head->depth--;
+	}
 }
 
 /* Where the value is, in the table itself: no copy. Inside a read section only

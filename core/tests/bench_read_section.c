@@ -15,9 +15,9 @@
 #include "shmht.h"
 #include "shmht_clock.h"
 
-#define ROUNDS 31
-#define SECTIONS 4000000u
-#define SEARCHES 1000000u
+#define ROUNDS 11
+#define SECTIONS 1000000u
+#define SEARCHES 300000u
 
 #undef urcu_memb_read_lock
 #undef urcu_memb_read_unlock
@@ -68,35 +68,38 @@ static struct shmht_ctx *open_table(uint64_t capacity, enum shmht_read read)
 static void sections(struct shmht_ctx *ctx)
 {
 	static double ours[ROUNDS], inlined[ROUNDS], called[ROUNDS];
+	double o, i, c;
 
 	urcu_memb_register_thread();
 	for (int round = 0; round < ROUNDS; round++) {
 		uint64_t start = shmht_ticks();
 
-		for (uint32_t i = 0; i < SECTIONS; i++) {
+		for (uint32_t n = 0; n < SECTIONS; n++) {
 			if (shmht_read_begin(ctx))
 				exit(1);
 			shmht_read_end(ctx);
 		}
 		ours[round] = ns_since(start, SECTIONS);
 		start = shmht_ticks();
-		for (uint32_t i = 0; i < SECTIONS; i++) {
+		for (uint32_t n = 0; n < SECTIONS; n++) {
 			_urcu_memb_read_lock();
 			_urcu_memb_read_unlock();
 		}
 		inlined[round] = ns_since(start, SECTIONS);
 		start = shmht_ticks();
-		for (uint32_t i = 0; i < SECTIONS; i++) {
+		for (uint32_t n = 0; n < SECTIONS; n++) {
 			urcu_memb_read_lock();
 			urcu_memb_read_unlock();
 		}
 		called[round] = ns_since(start, SECTIONS);
 	}
 	urcu_memb_unregister_thread();
+	o = median(ours);
+	i = median(inlined);
+	c = median(called);
 	printf("empty section: ours %.2f ns, liburcu memb inlined %.2f ns (ratio %.2f), called %.2f "
 	       "ns (ratio %.2f)\n",
-	       median(ours), median(inlined), ours[ROUNDS / 2] / inlined[ROUNDS / 2],
-	       median(called), ours[ROUNDS / 2] / called[ROUNDS / 2]);
+	       o, i, o / i, c, o / c);
 }
 
 static double search_round(struct shmht_ctx *ctx, uint64_t capacity, bool in_place, uint64_t seed)
@@ -150,6 +153,7 @@ int main(int argc, char **argv)
 {
 	uint64_t most = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
 
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	sections(open_table(10, SHMHT_READ_RCU));
 	for (uint64_t capacity = 10000; capacity <= most; capacity *= 100)
 		searches(capacity);
