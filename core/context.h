@@ -50,7 +50,7 @@ struct shmht_ctx {
 	uint32_t batch;
 	uint32_t read;	     /* enum shmht_read of the table */
 	uint32_t limbo_half; /* cells that close a limbo list */
-	uint32_t holder_id; /* what a lock's `holder` says of us: holder_make() */
+	uint32_t holder_id;  /* what a lock's `holder` says of us: holder_make() */
 	uint32_t tid;
 	uint64_t hold_ticks;
 	uint64_t timeout_ticks;
@@ -97,8 +97,8 @@ static inline uint32_t holder_make(uint32_t slot, uint32_t generation)
 #define SEARCH_STACK_BYTES 64u /* longer values wait for their validation in ctx->bounce */
 
 /* lockfree.c: the searches of the read modes without a lock. */
-int search_seqlock(struct shmht_ctx *ctx, const void *key, size_t key_len, void *value,
-		   size_t size, size_t *ret_len);
+int search_seqlock(struct shmht_ctx *ctx, const void *key, size_t key_len, void *value, size_t size,
+		   size_t *ret_len);
 int search_rcu(struct shmht_ctx *ctx, const void *key, size_t key_len, void *value, size_t size,
 	       size_t *ret_len);
 int lookup_rcu(struct shmht_ctx *ctx, const void *key, size_t key_len, const void **ret_value,

@@ -126,8 +126,9 @@ struct shm_bucket {
 };
 
 struct shm_cell {
-	shm_word meta;	  /* bits 0-31 next cell, 32-43 key bytes, 44-63 value bytes */
-	shm_word stamp;	  /* age; first cell of a free chain: next chain, its length; in limbo: next */
+	shm_word meta; /* bits 0-31 next cell, 32-43 key bytes, 44-63 value bytes */
+	shm_word
+		stamp; /* age; first cell of a free chain: next chain, its length; in limbo: next */
 	shm_word words[]; /* key, zero-padded to 8 bytes; then value, likewise */
 };
 
@@ -158,7 +159,8 @@ _Static_assert(SHMHT_KEY_MAX < 1u << 12 && SHMHT_VALUE_MAX < 1u << 20, "fields o
 						sizeof(struct shm_slot) << 8 | LOCK_SLOT_BYTES),   \
 				      sizeof(struct shm_stripe) << 8 | sizeof(struct shm_bucket)), \
 			    BUCKET_SLOTS << 24 | BUCKET_LOAD << 16 | GROW_LOAD << 8 | BATCH_MAX),  \
-		  CELL_ALIGN << 8 | sizeof(struct shm_cell) | LIMBO_MIN << 16 | (uint64_t)LIMBO_MAX << 24)
+		  CELL_ALIGN << 8 | sizeof(struct shm_cell) | LIMBO_MIN << 16 |                    \
+			  (uint64_t)LIMBO_MAX << 24)
 
 /* Everything about a region that follows from its configuration. */
 struct geometry {

@@ -137,8 +137,8 @@ INLINE int pass(struct shmht_ctx *ctx, uint64_t k, uint64_t h, const unsigned ch
 }
 
 static __attribute__((noinline)) int copy_by_words(struct shmht_ctx *ctx, struct found f,
-						    shm_word *words, unsigned char *to,
-						    uint32_t len, size_t *ret_len)
+						   shm_word *words, unsigned char *to, uint32_t len,
+						   size_t *ret_len)
 {
 	uint64_t stack[STACK_WORDS], *room = ctx->bounce ? ctx->bounce : stack;
 	size_t i;

@@ -46,17 +46,19 @@ bool rcu_membarrier_usable(void)
 int rcu_ctx_open(struct shmht_ctx *ctx, struct shmht_error *err)
 {
 	struct shm_header *header = header_of(ctx->map);
-	uint64_t idx = (uint64_t)(ctx->slot - slots_of(ctx->map)), used = atomic_load(&header->slots_used);
+	uint64_t idx = (uint64_t)(ctx->slot - slots_of(ctx->map)),
+		 used = atomic_load(&header->slots_used);
 	int r;
 
 	ctx->head.fence = ld(&header->rcu_fence) != 0;
 	if (!ctx->head.fence) {
 		r = membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED);
 		if (r) {
-			error_set(err,
-				  "the table's readers rely on membarrier(2), which its creator had "
-				  "and this process is refused: %s; allow the call",
-				  strerror(-r));
+			error_set(
+				err,
+				"the table's readers rely on membarrier(2), which its creator had "
+				"and this process is refused: %s; allow the call",
+				strerror(-r));
 			return -ENOSYS;
 		}
 	}

@@ -392,8 +392,7 @@ INLINE int replace_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struc
 	next_free = meta_next(ld(&c->meta));
 	change_begin(ctx, b, lockless);
 	fill_cell(ctx, c, ld(&old->stamp), key, key_len, value, value_len, lockless);
-	word_write(&c->meta, meta_make(meta_next(ld(&old->meta)), key_len, value_len),
-		   lockless);
+	word_write(&c->meta, meta_make(meta_next(ld(&old->meta)), key_len, value_len), lockless);
 	/* Commit. Readers reach the cell through this word's number: a dependent
 	 * load, ordered after this release. */
 	st_release(place->link, link_set(ld(place->link), place->shift, cell));
@@ -482,10 +481,9 @@ INLINE int op_put(struct shmht_ctx *ctx, const void *key, size_t key_len, const 
 	b = target_bucket(ctx, &to, h);
 	r = find(ctx, b, h, key, key_len, &place);
 	if (!r)
-		r = mode == PUT_INSERT ?
-			    -EEXIST :
-			    replace_entry(ctx, to.stripe, b, &place, key, key_len, value, value_len,
-					  lockless);
+		r = mode == PUT_INSERT ? -EEXIST :
+					 replace_entry(ctx, to.stripe, b, &place, key, key_len,
+						       value, value_len, lockless);
 	else if (r == -ENOENT && mode != PUT_UPDATE)
 		r = add_entry(ctx, to.stripe, b, h, key, key_len, value, value_len, lockless);
 	leave_changed(ctx, to.stripe, b, lockless);
@@ -519,25 +517,25 @@ INLINE int remove_key(struct shmht_ctx *ctx, const void *key, size_t key_len, bo
 }
 
 /* Once for read = locked, once for readers without a lock. */
-#define DEFINE_CHANGES(suffix, lockless)                                                           \
-	static int op_insert##suffix(struct shmht_ctx *ctx, const void *key, size_t key_len,       \
-				     const void *value, size_t value_len)                          \
-	{                                                                                          \
-		return op_put(ctx, key, key_len, value, value_len, PUT_INSERT, lockless);          \
-	}                                                                                          \
-	static int op_update##suffix(struct shmht_ctx *ctx, const void *key, size_t key_len,       \
-				     const void *value, size_t value_len)                          \
-	{                                                                                          \
-		return op_put(ctx, key, key_len, value, value_len, PUT_UPDATE, lockless);          \
-	}                                                                                          \
-	static int op_upsert##suffix(struct shmht_ctx *ctx, const void *key, size_t key_len,       \
-				     const void *value, size_t value_len)                          \
-	{                                                                                          \
-		return op_put(ctx, key, key_len, value, value_len, PUT_UPSERT, lockless);          \
-	}                                                                                          \
-	static int op_remove##suffix(struct shmht_ctx *ctx, const void *key, size_t key_len)       \
-	{                                                                                          \
-		return remove_key(ctx, key, key_len, lockless);                                    \
+#define DEFINE_CHANGES(suffix, lockless)                                                     \
+	static int op_insert##suffix(struct shmht_ctx *ctx, const void *key, size_t key_len, \
+				     const void *value, size_t value_len)                    \
+	{                                                                                    \
+		return op_put(ctx, key, key_len, value, value_len, PUT_INSERT, lockless);    \
+	}                                                                                    \
+	static int op_update##suffix(struct shmht_ctx *ctx, const void *key, size_t key_len, \
+				     const void *value, size_t value_len)                    \
+	{                                                                                    \
+		return op_put(ctx, key, key_len, value, value_len, PUT_UPDATE, lockless);    \
+	}                                                                                    \
+	static int op_upsert##suffix(struct shmht_ctx *ctx, const void *key, size_t key_len, \
+				     const void *value, size_t value_len)                    \
+	{                                                                                    \
+		return op_put(ctx, key, key_len, value, value_len, PUT_UPSERT, lockless);    \
+	}                                                                                    \
+	static int op_remove##suffix(struct shmht_ctx *ctx, const void *key, size_t key_len) \
+	{                                                                                    \
+		return remove_key(ctx, key, key_len, lockless);                              \
 	}
 
 DEFINE_CHANGES(, false)

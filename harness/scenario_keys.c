@@ -47,7 +47,8 @@ static const struct word verify_words[] = {
 const struct key scenario_keys[KEY_NR] = {
 	[KEY_LOCK] = { "lock", "futex", "lock strategy; all = each that can run the point",
 		       OWN(lock, NULL) },
-	[KEY_READ] = { "read", "locked", "how searches read: under the lock; optimistic copy; wait-free, zero-copy",
+	[KEY_READ] = { "read", "locked",
+		       "how searches read: under the lock; optimistic copy; wait-free, zero-copy",
 		       WORDS(read, read_words) },
 	[KEY_STRIPES] = { "stripes", "1",
 			  "locks of the table; auto = 16 per CPU, at least 64 entries each",

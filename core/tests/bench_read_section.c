@@ -44,8 +44,12 @@ static double ns_since(uint64_t start, double n)
 
 static struct shmht_ctx *open_table(uint64_t capacity, enum shmht_read read)
 {
-	struct shmht_config cfg = { .capacity = capacity, .key_size = 16, .value_size = 64,
-				    .stripes = 1, .strategy = "futex", .read = read };
+	struct shmht_config cfg = { .capacity = capacity,
+				    .key_size = 16,
+				    .value_size = 64,
+				    .stripes = 1,
+				    .strategy = "futex",
+				    .read = read };
 	struct shmht_error err;
 	struct shmht_ctx *ctx;
 	struct shmht *map;

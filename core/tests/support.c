@@ -105,7 +105,7 @@ static void bind_test(const struct strategy_test *test, const struct shmht_strat
 static void bind_modes(const struct strategy_test *test, const struct shmht_strategy *strategy)
 {
 	enum shmht_read last = test->flags & (TEST_ONCE | TEST_LOCKED) ? SHMHT_READ_LOCKED :
-									  SHMHT_READ_RCU;
+									 SHMHT_READ_RCU;
 
 	for (enum shmht_read read = SHMHT_READ_LOCKED; read <= last; read++) {
 		bind_test(test, strategy, read, 1);

@@ -60,10 +60,10 @@ static inline uint64_t scaled(uint64_t n)
 
 /* ---- the runner --------------------------------------------------------- */
 
-#define TEST_MANY 1u /* more than one context: not for SHMHT_CAP_ONE_WORKER */
+#define TEST_MANY 1u	/* more than one context: not for SHMHT_CAP_ONE_WORKER */
 #define TEST_STRIPES 4u /* with 64 stripes too: small_config() gives them */
 #define TEST_LOCKED 8u	/* about searches that take the lock: with read = locked alone */
-#define TEST_ONCE 2u /* does not depend on the lock: with the first strategy that fits */
+#define TEST_ONCE 2u	/* does not depend on the lock: with the first strategy that fits */
 
 struct strategy_test {
 	const char *name;

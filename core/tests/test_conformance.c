@@ -375,7 +375,7 @@ static const struct strategy_test tests[] = {
 	{ "full table: ENOSPC only for new keys", full_table, 0 },
 	{ "hold time", hold_time, TEST_STRIPES },
 	{ "statistics of one worker", statistics, 0 },
-	{ "statistics: reacquired by the last holder only", reacquired, TEST_MANY },
+	{ "statistics: reacquired by the last holder only", reacquired, TEST_MANY | TEST_LOCKED },
 	{ "lock and unlock", lock_and_unlock, TEST_STRIPES },
 };
 

@@ -349,7 +349,8 @@ static const struct strategy_test tests[] = {
 	{ "attach: wrong size, wrong seals, truncated", sizes_and_seals, TEST_LOCKED },
 	{ "attach: not a memfd", not_a_memfd, TEST_ONCE },
 	{ "attach: read-only descriptor", read_only, TEST_LOCKED },
-	{ "attach: other strategy, read mode or hash than asked for", other_than_asked_for, TEST_LOCKED },
+	{ "attach: other strategy, read mode or hash than asked for", other_than_asked_for,
+	  TEST_LOCKED },
 	{ "attach: VERIFY finds damage", verify_finds_damage, TEST_LOCKED },
 	{ "create: no such strategy, no memory", create_refuses, TEST_LOCKED },
 };

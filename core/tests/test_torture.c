@@ -212,8 +212,7 @@ static void round_of(struct torture *tt, const struct shmht_strategy *strategy, 
 static void torture(const struct shmht_strategy *strategy, bool threads)
 {
 	const char *seconds = getenv("SHMBENCH_TORTURE_S");
-	uint64_t total_ns = 1000 * MS * (seconds ? strtoull(seconds, NULL, 10) :
-					 SECONDS);
+	uint64_t total_ns = 1000 * MS * (seconds ? strtoull(seconds, NULL, 10) : SECONDS);
 	struct torture *tt = shared_memory(sizeof(*tt));
 	uint64_t start = shmht_monotonic_ns(), errors;
 

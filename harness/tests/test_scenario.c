@@ -44,7 +44,8 @@ static const struct bad bad_values[] = {
 	{ "[a]\nlock = ./mine.so\n", "t.ini:2: key 'lock': found './mine.so', allowed futex, " },
 	{ "[a]\nlock = all, sem\n", "t.ini:2: key 'lock': found 'all' (stands alone, not in a "
 				    "list), " },
-	{ "[a]\nread = seqlock\n", "t.ini:2: key 'read': found 'seqlock', allowed locked\n" },
+	{ "[a]\nread = seqlok\n",
+	  "t.ini:2: key 'read': found 'seqlok', allowed locked, seqlock, rcu; did you " },
 	{ "[a]\nworkers = 4\n", "t.ini:2: key 'workers': found '4', allowed process, thread; how "
 				"many there are is key 'procs'\n" },
 	{ "[a]\nstripes = 3\n", "t.ini:2: key 'stripes': found '3' (not a power of two), allowed "
