@@ -307,7 +307,9 @@ static void pool_out_of_reach(const struct shmht_strategy *strategy)
 	for (uint64_t k = 0; k < nr; k++) {
 		int r = shmht_update(t.ctx, &k, sizeof(k), &k, sizeof(k));
 
-		assert_true(r == 0 || r == -ENOENT);
+		/* rcu: limbo is full too, and empties by way of the pool. */
+		assert_true(r == 0 || r == -ENOENT ||
+			    (r == -ETIMEDOUT && test_read == SHMHT_READ_RCU));
 	}
 	strategy->ops.unlock(other, 4);
 	shmht_ctx_close(other);
