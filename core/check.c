@@ -160,6 +160,24 @@ static void check_chain(struct check *chk, uint64_t first, uint64_t len, uint64_
 		       (unsigned long long)n, (unsigned long long)len);
 }
 
+/* Removed cells that wait for readers: linked by their stamps. */
+static void check_limbo(struct check *chk, uint64_t limbo, uint64_t fresh, uint32_t k)
+{
+	uint64_t cell = (uint32_t)limbo, len = limbo >> 32, n;
+
+	if (len > chk->ctx->map->geo.limbo / 2)
+		broken(chk, "stripe %u: %llu removed cells wait for readers, at most %u may", k,
+		       (unsigned long long)len, chk->ctx->map->geo.limbo / 2);
+	for (n = 0; n < len && cell; n++) {
+		if (!meet(chk, cell, fresh, "limbo of stripe", k))
+			return;
+		cell = (uint32_t)ld(&cell_at(chk->ctx, (uint32_t)cell)->stamp);
+	}
+	if (n != len)
+		broken(chk, "limbo of stripe %u: %llu cells, noted are %llu", k,
+		       (unsigned long long)n, (unsigned long long)len);
+}
+
 static void check_stripe(struct check *chk, uint32_t k, uint64_t fresh)
 {
 	struct shmht_ctx *ctx = chk->ctx;
@@ -180,6 +198,8 @@ static void check_stripe(struct check *chk, uint32_t k, uint64_t fresh)
 		       (unsigned long long)entries, (unsigned long long)ld(&stripe->count));
 	check_chain(chk, (uint32_t)loaded, loaded >> 32, fresh, "free cells of stripe", k);
 	check_chain(chk, (uint32_t)spare, spare >> 32, fresh, "spare cells of stripe", k);
+	check_limbo(chk, ld(&stripe->limbo), fresh, k);
+	check_limbo(chk, ld(&stripe->limbo_closed), fresh, k);
 	if (ld(&stripe->intent[7]))
 		broken(chk, "stripe %u: an intent is armed: a mutation is unfinished", k);
 }

@@ -50,6 +50,8 @@ static bool slot_claim(struct shm_slot *slot, uint32_t tid)
 	if (!atomic_compare_exchange_strong(&slot->life, &life, tid))
 		return false;
 	st(&slot->start_time, 0);
+	/* A predecessor may have died in a read section. */
+	st_release(&slot->reader[0], 0);
 	atomic_fetch_add(&slot->generation, 1);
 	st(&slot->pid, (uint64_t)getpid());
 	/* Pairs with the acquire in slot_alive() and in shmht_ctx_holder(). */
@@ -88,6 +90,32 @@ static int check_state(const struct shmht *map, struct shmht_error *err)
 			"%llu); attach again",
 			(unsigned long long)generation, (unsigned long long)map->generation);
 		return -ESTALE;
+	}
+	return 0;
+}
+
+/* The strategy's operations with the read mode's search. */
+static int set_read_mode(struct shmht_ctx *ctx, struct shmht_error *err)
+{
+	const struct shmht *map = ctx->map;
+	size_t bytes = (map->geo.value_size + 7u) / 8 * 8;
+
+	ctx->read = map->read;
+	ctx->own_ops = ctx->read == SHMHT_READ_LOCKED ? map->strategy->ops :
+							map->strategy->ops_lockless;
+	if (ctx->read == SHMHT_READ_SEQLOCK) {
+		ctx->own_ops.search = search_seqlock;
+		if (bytes > SEARCH_STACK_BYTES) {
+			ctx->bounce = malloc(bytes);
+			if (!ctx->bounce) {
+				error_set(err, "no memory for a value of %zu bytes", bytes);
+				return -ENOMEM;
+			}
+		}
+	} else if (ctx->read == SHMHT_READ_RCU) {
+		ctx->own_ops.search = search_rcu;
+		ctx->own_ops.lookup = lookup_rcu;
+		return rcu_ctx_open(ctx, err);
 	}
 	return 0;
 }
@@ -145,6 +173,10 @@ int shmht_ctx_open(struct shmht *map, struct shmht_ctx **ret_ctx, struct shmht_e
 	ctx->key_size = geo->key_size;
 	ctx->value_size = geo->value_size;
 	ctx->batch = geo->batch;
+	ctx->limbo_half = geo->limbo / 2;
+	r = set_read_mode(ctx, err);
+	if (r)
+		goto out_slot;
 	shmht_ctx_set_timeout(ctx, 1000000000u);
 	ctx->wait = map->wait;
 	/* About what two context switches cost: spinning longer never pays. */
@@ -155,11 +187,12 @@ int shmht_ctx_open(struct shmht *map, struct shmht_ctx **ret_ctx, struct shmht_e
 		if (r)
 			goto out_slot;
 	}
-	ctx->head.ops = &map->strategy->ops;
+	ctx->head.ops = ctx->read == SHMHT_READ_LOCKED ? &map->strategy->ops : &ctx->own_ops;
 	*ret_ctx = ctx;
 	return 0;
 
 out_slot:
+	free(ctx->bounce);
 	atomic_store(&ctx->slot->life, 0);
 out_unmap:
 	munmap(ctx, CTX_BYTES);
@@ -172,10 +205,12 @@ void shmht_ctx_close(struct shmht_ctx *ctx)
 		return;
 	/* In a child of fork the context is all zeros: the slot is the parent's. */
 	if (ctx->slot) {
+		st_release(&ctx->slot->reader[0], 0);
 		if (ctx->map->strategy->ctx_leave)
 			ctx->map->strategy->ctx_leave(ctx);
 		atomic_store(&ctx->slot->life, 0);
 	}
+	free(ctx->bounce);
 	munmap(ctx, CTX_BYTES);
 }
 
@@ -312,6 +347,13 @@ static void deadlock_unlock(struct shmht_ctx *ctx, uint32_t k)
 	(void)ctx, (void)k;
 }
 
+static int deadlock_lookup(struct shmht_ctx *ctx, const void *key, size_t key_len,
+			   const void **ret_value, size_t *ret_len)
+{
+	(void)ctx, (void)key, (void)key_len, (void)ret_value, (void)ret_len;
+	return -EDEADLK;
+}
+
 const struct shmht_ops shmht_ops_deadlock = {
 	.insert = deadlock_put,
 	.update = deadlock_put,
@@ -323,4 +365,5 @@ const struct shmht_ops shmht_ops_deadlock = {
 	.remove_oldest = deadlock_remove_oldest,
 	.lock = deadlock_lock,
 	.unlock = deadlock_unlock,
+	.lookup = deadlock_lookup,
 };

@@ -49,7 +49,9 @@ struct shmht_ctx {
 	uint32_t key_size;
 	uint32_t value_size;
 	uint32_t batch;
-	uint32_t holder_id; /* what a lock's `holder` says of us: holder_make() */
+	uint32_t read;	     /* enum shmht_read of the table */
+	uint32_t limbo_half; /* cells that close a limbo list */
+	uint32_t holder_id;  /* what a lock's `holder` says of us: holder_make() */
 	uint32_t tid;
 	uint64_t hold_ticks;
 	uint64_t timeout_ticks;
@@ -63,6 +65,10 @@ struct shmht_ctx {
 	struct shmht *map;
 	struct shm_slot *slot;
 	int kernel_object; /* what ctx_enter() of the strategy took; 0: nothing */
+	/* read = seqlock: where a value waits for its validation, so that an output
+	 * is untouched when there is none. NULL: it fits the stack. */
+	uint64_t *bounce;
+	struct shmht_ops own_ops; /* the strategy's, with the read mode's search */
 };
 
 static inline struct shm_header *header_of(const struct shmht *map)
@@ -91,6 +97,28 @@ static inline uint32_t holder_make(uint32_t slot, uint32_t generation)
 {
 	return (slot + 1) | generation << HOLDER_SLOT_BITS;
 }
+
+#define SEARCH_STACK_BYTES 64u /* longer values wait for their validation in ctx->bounce */
+
+/* lockfree.c: the searches of the read modes without a lock. */
+int search_seqlock(struct shmht_ctx *ctx, const void *key, size_t key_len, void *value, size_t size,
+		   size_t *ret_len);
+int search_rcu(struct shmht_ctx *ctx, const void *key, size_t key_len, void *value, size_t size,
+	       size_t *ret_len);
+int lookup_rcu(struct shmht_ctx *ctx, const void *key, size_t key_len, const void **ret_value,
+	       size_t *ret_len);
+int lookup_unsupported(struct shmht_ctx *ctx, const void *key, size_t key_len,
+		       const void **ret_value, size_t *ret_len);
+
+/* rcu.c: read sections and grace periods across processes. */
+/* Can this process order the readers of others by membarrier(2)? */
+bool rcu_membarrier_usable(void);
+int rcu_ctx_open(struct shmht_ctx *ctx, struct shmht_error *err);
+/* The epoch that readers must have reached, or be in no section, before what was
+ * unlinked until now may be reused. */
+int rcu_epoch_advance(struct shmht_ctx *ctx, uint64_t *ret_epoch);
+/* 0 once they have; -ETIMEDOUT, with the holder noted; -EBUSY instead of a wait. */
+int rcu_epoch_wait(struct shmht_ctx *ctx, uint64_t epoch, bool may_wait);
 
 /* Every operation answers -EDEADLK: what a foreach callback finds. */
 extern const struct shmht_ops shmht_ops_deadlock;

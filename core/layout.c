@@ -85,7 +85,9 @@ static int check_ranges(const struct shmht_config *cfg, struct shmht_error *err)
 /*
  * Cells: the promise is that `capacity` entries fit whatever the keys. A full
  * table is noticed by a stripe that has one free cell left (kept for updates)
- * and an empty pool, while every other stripe may sit on two batches.
+ * and an empty pool, while every other stripe may sit on two batches, and each
+ * on what it removed and readers may still use (read = rcu; any table can be
+ * reopened so). A 16th more, or less.
  */
 int geometry_compute(const struct shmht_config *cfg, struct geometry *ret_geometry,
 		     struct shmht_error *err)
@@ -98,7 +100,7 @@ int geometry_compute(const struct shmht_config *cfg, struct geometry *ret_geomet
 		.max_workers = cfg->max_workers ? cfg->max_workers : 256,
 		.pages = cfg->pages,
 	};
-	uint64_t batch, cell, page, per_stripe;
+	uint64_t batch, limbo, cell, page, per_stripe;
 	int r = check_ranges(cfg, err);
 
 	if (r)
@@ -107,6 +109,8 @@ int geometry_compute(const struct shmht_config *cfg, struct geometry *ret_geomet
 	g.stripe_bits = (uint32_t)__builtin_ctz(g.stripes);
 	batch = g.capacity / (16u * g.stripes);
 	g.batch = batch < 1 ? 1 : batch > BATCH_MAX ? BATCH_MAX : (uint32_t)batch;
+	limbo = g.capacity / (16u * g.stripes);
+	g.limbo = limbo < LIMBO_MIN ? LIMBO_MIN : limbo > LIMBO_MAX ? LIMBO_MAX : (uint32_t)limbo;
 	g.value_word = (g.key_size + 7) / 8;
 	cell = sizeof(struct shm_cell) + 8ull * g.value_word + (g.value_size + 7ull) / 8 * 8;
 	g.cell_bytes = (uint32_t)round_up(cell, CELL_ALIGN);
@@ -116,6 +120,7 @@ int geometry_compute(const struct shmht_config *cfg, struct geometry *ret_geomet
 		g.bucket_bits++;
 	g.nr_buckets = (uint64_t)g.stripes << g.bucket_bits;
 	g.nr_cells = 1 + g.capacity + 1 + (g.stripes - 1ull) * 2 * g.batch;
+	g.nr_cells += (uint64_t)g.stripes * g.limbo;
 	if (g.nr_cells > UINT32_MAX) {
 		error_set(err, "capacity %llu with %u stripes needs %llu cells; at most %u",
 			  (unsigned long long)g.capacity, g.stripes, (unsigned long long)g.nr_cells,

@@ -26,6 +26,8 @@
 #define GROW_LOAD 4	/* entries per active bucket that make a stripe split one */
 #define ACTIVE_FIRST 16 /* buckets in use in an empty stripe */
 #define BATCH_MAX 32
+#define LIMBO_MIN 4
+#define LIMBO_MAX 256
 #define CELL_ALIGN 32 /* 16 + 16 + 64 bytes fill exactly 96: two lines, whichever the cell */
 #define HUGE_BYTES (2u << 20)
 
@@ -64,8 +66,14 @@ struct shm_header {
 	shm_word read_mode;
 	shm_word lock_hash;
 	shm_word strategy[SHMHT_NAME_MAX / 8];
-	shm_word wait; /* enum shmht_wait */
-	unsigned char pad[HEADER_BYTES - 224];
+	shm_word wait;	    /* enum shmht_wait */
+	shm_word rcu_fence; /* 1: its creator had no membarrier(2), readers fence themselves */
+	unsigned char pad0[256 - 232];
+	/* read = rcu. Lines of their own: read by every section, by every grace period. */
+	shm_word rcu_epoch;
+	shm_word pad1[7];
+	shm_word slots_used; /* no slot from here on was ever claimed */
+	unsigned char pad[HEADER_BYTES - 328];
 };
 
 /* One per context. The lines apart: life is watched, the others are hot. */
@@ -76,7 +84,7 @@ struct shm_slot {
 	shm_word start_time;		      /* /proc/TID/stat field 22; 0 while being claimed */
 	shm_word robust[5];		      /* reserved for the kernel's list of held locks */
 	unsigned char lock_local[LINE_BYTES]; /* a queue lock's node */
-	shm_word reader[8];		      /* reserved for read sections */
+	shm_word reader[8];		      /* [0]: epoch of the read section; 0: in none */
 	shm_word spare[8];
 };
 
@@ -104,8 +112,12 @@ struct shm_stripe {
 	shm_word last_stamp;
 	shm_word loaded;    /* free cells in use; the pool: free chains */
 	shm_word spare_mag; /* a second, whole batch; the pool: next cell never used */
-	shm_word limbo;	    /* reserved for read = rcu */
-	shm_word pad[3];
+	/* Removed cells that readers may still use, linked by their stamps: gathering;
+	 * then, closed, waiting for all readers to have reached limbo_epoch. */
+	shm_word limbo;
+	shm_word limbo_closed;
+	shm_word limbo_epoch;
+	shm_word pad;
 	shm_word active; /* low half: buckets in use; high half: their mask. Read by all */
 	shm_word spare[7];
 };
@@ -123,14 +135,17 @@ struct shm_bucket {
 };
 
 struct shm_cell {
-	shm_word meta;	  /* bits 0-31 next cell, 32-43 key bytes, 44-63 value bytes */
-	shm_word stamp;	  /* age; in the first cell of a free chain: next chain, its length */
+	shm_word meta; /* bits 0-31 next cell, 32-43 key bytes, 44-63 value bytes */
+	shm_word
+		stamp; /* age; first cell of a free chain: next chain, its length; in limbo: next */
 	shm_word words[]; /* key, zero-padded to 8 bytes; then value, likewise */
 };
 
 _Static_assert(sizeof(struct shm_header) == HEADER_BYTES, "one page");
 _Static_assert(offsetof(struct shm_header, state) == 136, "golden");
 _Static_assert(offsetof(struct shm_header, strategy) == 184, "golden");
+_Static_assert(offsetof(struct shm_header, rcu_epoch) == 4 * LINE_BYTES, "own line");
+_Static_assert(offsetof(struct shm_header, slots_used) == 5 * LINE_BYTES, "own line");
 _Static_assert(sizeof(struct shm_slot) == 4 * LINE_BYTES, "no two contexts share a line");
 _Static_assert(offsetof(struct shm_slot, lock_local) == LINE_BYTES, "own line");
 _Static_assert(offsetof(struct shm_slot, reader) == 2 * LINE_BYTES, "own line");
@@ -153,7 +168,8 @@ _Static_assert(SHMHT_KEY_MAX < 1u << 12 && SHMHT_VALUE_MAX < 1u << 20, "fields o
 						sizeof(struct shm_slot) << 8 | LOCK_SLOT_BYTES),   \
 				      sizeof(struct shm_stripe) << 8 | sizeof(struct shm_bucket)), \
 			    BUCKET_SLOTS << 24 | BUCKET_LOAD << 16 | GROW_LOAD << 8 | BATCH_MAX),  \
-		  CELL_ALIGN << 8 | sizeof(struct shm_cell))
+		  CELL_ALIGN << 8 | sizeof(struct shm_cell) | LIMBO_MIN << 16 |                    \
+			  (uint64_t)LIMBO_MAX << 24)
 
 /* Everything about a region that follows from its configuration. */
 struct geometry {
@@ -162,6 +178,7 @@ struct geometry {
 	enum shmht_pages pages;
 	uint32_t stripe_bits; /* log2(stripes) */
 	uint32_t batch;
+	uint32_t limbo; /* cells per stripe that may wait for readers, in two halves */
 	uint32_t cell_bytes;
 	uint32_t value_word; /* index in words[] where the value starts */
 	uint64_t nr_buckets;

@@ -39,6 +39,7 @@ static void header_set_strategy(struct shm_header *header, const struct shmht_st
 	st(&header->lock_hash, strategy->lock_hash);
 	st(&header->read_mode, (uint64_t)read);
 	st(&header->wait, (uint64_t)wait);
+	st(&header->rcu_fence, read == SHMHT_READ_RCU && !rcu_membarrier_usable());
 }
 
 static void header_get_strategy(struct shm_header *header, char name[SHMHT_NAME_MAX])
@@ -92,8 +93,9 @@ static int find_strategy(const char *name, enum shmht_read read,
 			SHMHT_STRATEGY_ABI, (unsigned long long)LAYOUT_HASH);
 		return -ENOSYS;
 	}
-	if (read != SHMHT_READ_LOCKED) {
-		error_set(err, "read mode %d: only 0 (locked) is in this build", (int)read);
+	if ((unsigned int)read > SHMHT_READ_RCU) {
+		error_set(err, "read mode %d; allowed: 0 (locked), 1 (seqlock), 2 (rcu)",
+			  (int)read);
 		return -ENOSYS;
 	}
 	*ret_strategy = strategy;
@@ -142,6 +144,7 @@ static void init_header(struct shmht *map, const struct shmht_config *cfg)
 	header->stripes_off = geo->stripes_off;
 	header->buckets_off = geo->buckets_off;
 	header->cells_off = geo->cells_off;
+	st(&header->rcu_epoch, 1); /* 0 says: in no section */
 	header_set_strategy(header, map->strategy, cfg->read, cfg->wait);
 	for (uint32_t k = 0; k < geo->stripes; k++)
 		st(&stripes_of(map)[k].active, active_first(geo->bucket_bits));
@@ -564,5 +567,6 @@ void shmht_info(const struct shmht *map, struct shmht_info *ret_info)
 		.pages_had = map->pages_had,
 		.pages_reason = map->pages_reason,
 		.huge_bytes = map->huge_bytes,
+		.limbo = map->geo.limbo,
 	};
 }

@@ -221,14 +221,23 @@ INLINE bool words_equal(shm_word *words, const unsigned char *bytes, size_t len)
 	return !(len & 7) || ld(&words[i]) == load_tail(bytes + 8 * i, len & 7);
 }
 
-INLINE void words_write(shm_word *words, const unsigned char *bytes, size_t len)
+/* lockless: releases, for lockfree.c; the same moves on x86-64. */
+INLINE void word_write(shm_word *word, uint64_t value, bool lockless)
+{
+	if (lockless)
+		st_release(word, value);
+	else
+		st(word, value);
+}
+
+INLINE void words_write(shm_word *words, const unsigned char *bytes, size_t len, bool lockless)
 {
 	size_t i;
 
 	for (i = 0; i < len / 8; i++)
-		st(&words[i], load8(bytes + 8 * i));
+		word_write(&words[i], load8(bytes + 8 * i), lockless);
 	if (len & 7)
-		st(&words[i], load_tail(bytes + 8 * i, len & 7));
+		word_write(&words[i], load_tail(bytes + 8 * i, len & 7), lockless);
 }
 
 INLINE void words_read(shm_word *words, unsigned char *bytes, size_t len)
@@ -265,6 +274,18 @@ static __attribute__((noinline, unused)) void copy_any(unsigned char *to, const 
 {
 	if (len) /* the buffer may be NULL then */
 		memcpy(to, from, len);
+}
+
+/* ThreadSanitizer pairs only accesses of one size. */
+INLINE uint32_t bucket_cell_acquire(struct shm_bucket *b, unsigned int slot)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && !defined(__SANITIZE_THREAD__)
+	typedef _Atomic uint32_t __attribute__((may_alias)) half;
+
+	return ld_acquire((half *)&b->cells[0] + slot);
+#else
+	return (uint32_t)(ld_acquire(&b->cells[slot / 2]) >> 32 * (slot % 2));
+#endif
 }
 
 /* words_read() where the lock keeps every writer away: plain and wide. A line's

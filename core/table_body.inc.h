@@ -302,9 +302,12 @@ INLINE void put(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint32_t cell)
 		st(&stripe->spare_mag, loaded);
 		loaded = 0;
 	}
-	st(&cell_at(ctx, cell)->meta, meta_make(chain_first(loaded), 0, 0));
+	/* Release: a reader may still stand on it, see lockfree.c. */
+	st_release(&cell_at(ctx, cell)->meta, meta_make(chain_first(loaded), 0, 0));
 	st(&stripe->loaded, chain_make(cell, chain_len(loaded) + 1));
 }
+
+#include "table_lockless.inc.h"
 
 /* ---- mutations; the stripe's lock is held ------------------------------ */
 
@@ -325,11 +328,11 @@ INLINE uint64_t next_stamp(struct shmht_ctx *ctx, struct shm_stripe *stripe)
 
 INLINE void fill_cell(struct shmht_ctx *ctx, struct shm_cell *c, uint64_t stamp,
 		      const unsigned char *key, size_t key_len, const unsigned char *value,
-		      size_t value_len)
+		      size_t value_len, bool lockless)
 {
 	st(&c->stamp, stamp);
-	words_write(c->words, key, key_len);
-	words_write(c->words + ctx->value_word, value, value_len);
+	words_write(c->words, key, key_len, lockless);
+	words_write(c->words + ctx->value_word, value, value_len, lockless);
 }
 
 /* Makes a filled cell an entry of the bucket, by one store. */
@@ -342,14 +345,14 @@ INLINE void publish(struct shm_bucket *b, struct shm_cell *c, uint32_t cell, uin
 		unsigned int slot = (unsigned int)__builtin_ctz(empty);
 		shm_word *numbers = &b->cells[slot / 2], *tags = &b->tags[slot / 4];
 
-		st(&c->meta, link_set(meta, 0, 0));
-		st(numbers, link_set(ld(numbers), 32 * (slot % 2), cell));
+		st_release(&c->meta, link_set(meta, 0, 0));
+		st_release(numbers, link_set(ld(numbers), 32 * (slot % 2), cell));
 		/* Commit. Pairs with the acquire of the tags in find_lane(). */
 		st_release(tags, ld(tags) | (uint64_t)tag_of_hash(h) << 16 * (slot % 4));
 	} else {
 		uint64_t head = ld(&b->head);
 
-		st(&c->meta, link_set(meta, 0, (uint32_t)(head >> 32)));
+		st_release(&c->meta, link_set(meta, 0, (uint32_t)(head >> 32)));
 		/* Commit. Pairs with the acquire of the head in find(). */
 		st_release(&b->head, link_set(head, 32, cell));
 	}
@@ -371,11 +374,11 @@ INLINE void unpublish(struct shmht_ctx *ctx, struct shm_bucket *b, const struct 
 	}
 }
 
-static void grow(struct shmht_ctx *ctx, struct shm_stripe *stripe);
+static void grow(struct shmht_ctx *ctx, struct shm_stripe *stripe, const struct shm_bucket *own);
 
 INLINE int add_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
 		     uint64_t h, const unsigned char *key, size_t key_len,
-		     const unsigned char *value, size_t value_len)
+		     const unsigned char *value, size_t value_len, bool lockless)
 {
 	uint64_t stamp = next_stamp(ctx, stripe);
 	struct shm_cell *c;
@@ -387,50 +390,59 @@ INLINE int add_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct sh
 		return r;
 	c = cell_at(ctx, cell);
 	next_free = meta_next(ld(&c->meta));
-	fill_cell(ctx, c, stamp, key, key_len, value, value_len);
+	change_begin(ctx, b, lockless);
+	fill_cell(ctx, c, stamp, key, key_len, value, value_len, lockless);
 	publish(b, c, cell, h, meta_make(0, key_len, value_len));
 	taken(stripe, next_free);
 	st(&stripe->last_stamp, stamp);
 	count = ld(&stripe->count) + 1;
 	st(&stripe->count, count);
 	if (unlikely(count > (uint64_t)GROW_LOAD * (uint32_t)ld(&stripe->active)))
-		grow(ctx, stripe);
+		grow(ctx, stripe, b);
 	return 0;
 }
 
 /* A new cell takes the old one's place, and its age, by one store. */
-INLINE int replace_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct place *place,
-			 const unsigned char *key, size_t key_len, const unsigned char *value,
-			 size_t value_len)
+INLINE int replace_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
+			 struct place *place, const unsigned char *key, size_t key_len,
+			 const unsigned char *value, size_t value_len, bool lockless)
 {
 	struct shm_cell *old = cell_at(ctx, place->cell), *c;
 	uint32_t cell, next_free;
-	int r = take(ctx, stripe, 1, &cell);
+	int r = retire_prepare(ctx, stripe, lockless);
 
+	if (likely(!r))
+		r = take(ctx, stripe, 1, &cell);
+	if (lockless && unlikely(r == -ENOSPC))
+		r = take_from_limbo(ctx, stripe, &cell);
 	if (unlikely(r))
 		return r;
 	c = cell_at(ctx, cell);
 	next_free = meta_next(ld(&c->meta));
-	fill_cell(ctx, c, ld(&old->stamp), key, key_len, value, value_len);
-	st(&c->meta, meta_make(meta_next(ld(&old->meta)), key_len, value_len));
+	change_begin(ctx, b, lockless);
+	fill_cell(ctx, c, ld(&old->stamp), key, key_len, value, value_len, lockless);
+	word_write(&c->meta, meta_make(meta_next(ld(&old->meta)), key_len, value_len), lockless);
 	/* Commit. Readers reach the cell through this word's number: a dependent
 	 * load, ordered after this release. */
 	st_release(place->link, link_set(ld(place->link), place->shift, cell));
 	taken(stripe, next_free);
-	put(ctx, stripe, place->cell);
+	retire(ctx, stripe, place->cell, lockless);
 	return 0;
 }
 
 INLINE int drop_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
-		      const struct place *place)
+		      const struct place *place, bool lockless)
 {
-	int r = make_room(ctx, stripe);
+	int r = retire_prepare(ctx, stripe, lockless);
 
+	if (likely(!r) && (!lockless || ctx->read != SHMHT_READ_RCU))
+		r = make_room(ctx, stripe);
 	if (unlikely(r))
 		return r;
+	change_begin(ctx, b, lockless);
 	unpublish(ctx, b, place);
 	st(&stripe->count, ld(&stripe->count) - 1);
-	put(ctx, stripe, place->cell);
+	retire(ctx, stripe, place->cell, lockless);
 	return 0;
 }
 
@@ -475,7 +487,7 @@ static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, voi
 enum put_mode { PUT_INSERT, PUT_UPDATE, PUT_UPSERT };
 
 INLINE int op_put(struct shmht_ctx *ctx, const void *key, size_t key_len, const void *value,
-		  size_t value_len, enum put_mode mode)
+		  size_t value_len, enum put_mode mode, bool lockless)
 {
 	struct shm_bucket *b;
 	struct target to;
@@ -487,6 +499,8 @@ INLINE int op_put(struct shmht_ctx *ctx, const void *key, size_t key_len, const 
 		return r;
 	if (unlikely(value_len > ctx->value_size))
 		return -E2BIG;
+	if (lockless && unlikely(ctx->head.depth))
+		return -EDEADLK;
 	h = hash_key(ctx->hash, key, key_len, ctx->hash_seed);
 	to = target_guess(ctx, h);
 	__builtin_prefetch(to.bucket, 1);
@@ -496,34 +510,16 @@ INLINE int op_put(struct shmht_ctx *ctx, const void *key, size_t key_len, const 
 	b = target_bucket(ctx, &to, h);
 	r = find(ctx, b, h, key, key_len, &place);
 	if (!r)
-		r = mode == PUT_INSERT ?
-			    -EEXIST :
-			    replace_entry(ctx, to.stripe, &place, key, key_len, value, value_len);
+		r = mode == PUT_INSERT ? -EEXIST :
+					 replace_entry(ctx, to.stripe, b, &place, key, key_len,
+						       value, value_len, lockless);
 	else if (r == -ENOENT && mode != PUT_UPDATE)
-		r = add_entry(ctx, to.stripe, b, h, key, key_len, value, value_len);
-	leave(ctx, to.stripe);
+		r = add_entry(ctx, to.stripe, b, h, key, key_len, value, value_len, lockless);
+	leave_changed(ctx, to.stripe, b, lockless);
 	return r;
 }
 
-static int op_insert(struct shmht_ctx *ctx, const void *key, size_t key_len, const void *value,
-		     size_t value_len)
-{
-	return op_put(ctx, key, key_len, value, value_len, PUT_INSERT);
-}
-
-static int op_update(struct shmht_ctx *ctx, const void *key, size_t key_len, const void *value,
-		     size_t value_len)
-{
-	return op_put(ctx, key, key_len, value, value_len, PUT_UPDATE);
-}
-
-static int op_upsert(struct shmht_ctx *ctx, const void *key, size_t key_len, const void *value,
-		     size_t value_len)
-{
-	return op_put(ctx, key, key_len, value, value_len, PUT_UPSERT);
-}
-
-static int op_remove(struct shmht_ctx *ctx, const void *key, size_t key_len)
+INLINE int remove_key(struct shmht_ctx *ctx, const void *key, size_t key_len, bool lockless)
 {
 	struct shm_bucket *b;
 	struct target to;
@@ -533,6 +529,8 @@ static int op_remove(struct shmht_ctx *ctx, const void *key, size_t key_len)
 
 	if (unlikely(r))
 		return r;
+	if (lockless && unlikely(ctx->head.depth))
+		return -EDEADLK;
 	h = hash_key(ctx->hash, key, key_len, ctx->hash_seed);
 	to = target_guess(ctx, h);
 	__builtin_prefetch(to.bucket, 1);
@@ -542,10 +540,35 @@ static int op_remove(struct shmht_ctx *ctx, const void *key, size_t key_len)
 	b = target_bucket(ctx, &to, h);
 	r = find(ctx, b, h, key, key_len, &place);
 	if (likely(!r))
-		r = drop_entry(ctx, to.stripe, b, &place);
-	leave(ctx, to.stripe);
+		r = drop_entry(ctx, to.stripe, b, &place, lockless);
+	leave_changed(ctx, to.stripe, b, lockless);
 	return r;
 }
+
+/* Once for read = locked, once for readers without a lock. */
+#define DEFINE_CHANGES(suffix, lockless)                                                     \
+	static int op_insert##suffix(struct shmht_ctx *ctx, const void *key, size_t key_len, \
+				     const void *value, size_t value_len)                    \
+	{                                                                                    \
+		return op_put(ctx, key, key_len, value, value_len, PUT_INSERT, lockless);    \
+	}                                                                                    \
+	static int op_update##suffix(struct shmht_ctx *ctx, const void *key, size_t key_len, \
+				     const void *value, size_t value_len)                    \
+	{                                                                                    \
+		return op_put(ctx, key, key_len, value, value_len, PUT_UPDATE, lockless);    \
+	}                                                                                    \
+	static int op_upsert##suffix(struct shmht_ctx *ctx, const void *key, size_t key_len, \
+				     const void *value, size_t value_len)                    \
+	{                                                                                    \
+		return op_put(ctx, key, key_len, value, value_len, PUT_UPSERT, lockless);    \
+	}                                                                                    \
+	static int op_remove##suffix(struct shmht_ctx *ctx, const void *key, size_t key_len) \
+	{                                                                                    \
+		return remove_key(ctx, key, key_len, lockless);                              \
+	}
+
+DEFINE_CHANGES(, false)
+DEFINE_CHANGES(_lockless, true)
 
 static int op_lock(struct shmht_ctx *ctx, uint32_t k)
 {
@@ -561,6 +584,11 @@ static void op_unlock(struct shmht_ctx *ctx, uint32_t k)
 
 #include "table_sweep.inc.h"
 #include "table_grow.inc.h"
+
+static void note_stripe_holder(struct shmht_ctx *ctx, uint32_t k)
+{
+	note_holder(lock_of(ctx->stripes + k), ctx);
+}
 
 static int slot_init(void *slot)
 {
@@ -596,5 +624,18 @@ const struct shmht_strategy LOCK_SYMBOL = {
 		 .foreach = op_foreach,
 		 .remove_oldest = op_remove_oldest,
 		 .lock = op_lock,
-		 .unlock = op_unlock },
+		 .unlock = op_unlock,
+		 .lookup = lookup_unsupported },
+	.ops_lockless = { .insert = op_insert_lockless,
+			  .update = op_update_lockless,
+			  .upsert = op_upsert_lockless,
+			  .search = op_search,
+			  .remove = op_remove_lockless,
+			  .flush = op_flush,
+			  .foreach = op_foreach,
+			  .remove_oldest = op_remove_oldest,
+			  .lock = op_lock,
+			  .unlock = op_unlock,
+			  .lookup = lookup_unsupported },
+	.note_holder = note_stripe_holder,
 };

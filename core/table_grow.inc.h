@@ -7,7 +7,8 @@
  *
  * Cells do not move, only their numbers do. Entries whose hash names the new
  * bucket leave the old one first, so that no key is ever in two places; the
- * lock keeps everybody from seeing it in none.
+ * lock keeps everybody from seeing it in none, and readers without a lock see
+ * both sequences odd.
  */
 
 /* The hash of the key in a cell; false when the cell cannot be right. */
@@ -54,12 +55,14 @@ static int split_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct 
 	return 0;
 }
 
-static __attribute__((noinline)) void grow(struct shmht_ctx *ctx, struct shm_stripe *stripe)
+/* own: the bucket that the insert which brought us here has changed. */
+static __attribute__((noinline)) void grow(struct shmht_ctx *ctx, struct shm_stripe *stripe,
+					   const struct shm_bucket *own)
 {
 	uint64_t active = ld(&stripe->active);
 	uint32_t buckets = (uint32_t)active, mask = (uint32_t)(active >> 32);
 	struct split split = { .new_index = buckets };
-	struct shm_bucket *base = stripe_buckets(ctx, stripe);
+	struct shm_bucket *base = stripe_buckets(ctx, stripe), *old;
 
 	if (buckets >> ctx->bucket_bits)
 		return; /* all are in use */
@@ -67,8 +70,18 @@ static __attribute__((noinline)) void grow(struct shmht_ctx *ctx, struct shm_str
 		mask = mask << 1 | 1;
 	split.active = active_make(buckets + 1, mask);
 	split.new_bucket = base + buckets;
+	old = base + (buckets & mask >> 1);
+	if (ctx->read != SHMHT_READ_LOCKED) {
+		sequence_begin(old);
+		sequence_begin(split.new_bucket);
+	}
 	/* -EUCLEAN only: what is broken stays where it is, for check() to find. */
-	if (each_entry(ctx, stripe, base + (buckets & mask >> 1), split_entry, &split))
-		return;
-	st(&stripe->active, split.active);
+	if (!each_entry(ctx, stripe, old, split_entry, &split))
+		st_release(&stripe->active, split.active);
+	if (ctx->read != SHMHT_READ_LOCKED) {
+		sequence_end(split.new_bucket);
+		/* Its own one stays odd until the insert is over. */
+		if (old != own || ctx->read != SHMHT_READ_SEQLOCK)
+			sequence_end(old);
+	}
 }

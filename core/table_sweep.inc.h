@@ -85,12 +85,18 @@ INLINE int sweep(struct shmht_ctx *ctx, enum sweep_mode mode, uint64_t span, ent
 static int drop_any(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
 		    const struct place *place, void *arg)
 {
+	int r;
+
 	(void)arg;
-	return drop_entry(ctx, stripe, b, place);
+	r = drop_entry(ctx, stripe, b, place, true);
+	change_end(ctx, b, true);
+	return r;
 }
 
 static int op_flush(struct shmht_ctx *ctx)
 {
+	if (ctx->head.depth)
+		return -EDEADLK;
 	return sweep(ctx, SWEEP_CHANGES, SWEEP_BUCKETS, drop_any, NULL);
 }
 
@@ -122,6 +128,8 @@ static int op_foreach(struct shmht_ctx *ctx, shmht_foreach_fn fn, void *arg)
 	struct visit visit = { fn, arg };
 	int r;
 
+	if (ctx->head.depth)
+		return -EDEADLK;
 	/* The callback runs under a lock: every operation answers -EDEADLK. */
 	ctx->head.ops = &shmht_ops_deadlock;
 	r = sweep(ctx, SWEEP_READS, UINT64_MAX, visit_entry, &visit);
@@ -201,7 +209,8 @@ static int drop_old(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm
 		return 0;
 	if (stamp > ev->threshold || (stamp == ev->threshold && !ev->ties))
 		return 0;
-	r = drop_entry(ctx, stripe, b, place);
+	r = drop_entry(ctx, stripe, b, place, true);
+	change_end(ctx, b, true);
 	if (r)
 		return r;
 	if (stamp == ev->threshold)
@@ -219,6 +228,8 @@ static int op_remove_oldest(struct shmht_ctx *ctx, double percent, uint64_t *ret
 
 	if (!(percent >= 0 && percent <= 100))
 		return -EINVAL;
+	if (ctx->head.depth)
+		return -EDEADLK;
 	r = shmht_count(ctx, &count);
 	if (r)
 		return r;

@@ -15,7 +15,12 @@ _Static_assert(sizeof(enum shmht_wait) == sizeof(unsigned int) &&
 		       sizeof(enum shmht_read) == sizeof(unsigned int),
 	       "words are stored as unsigned");
 
-static const struct word read_words[] = { { "locked", SHMHT_READ_LOCKED }, { NULL, 0 } };
+static const struct word read_words[] = {
+	{ "locked", SHMHT_READ_LOCKED },
+	{ "seqlock", SHMHT_READ_SEQLOCK },
+	{ "rcu", SHMHT_READ_RCU },
+	{ NULL, 0 },
+};
 static const struct word wait_words[] = {
 	{ "own", SHMHT_WAIT_OWN },
 	{ "spin", SHMHT_WAIT_SPIN },
@@ -51,7 +56,8 @@ static const struct word verify_words[] = {
 const struct key scenario_keys[KEY_NR] = {
 	[KEY_LOCK] = { "lock", "futex", "lock strategy; all = each that can run the point",
 		       OWN(lock, NULL) },
-	[KEY_READ] = { "read", "locked", "how searches read: under the lock",
+	[KEY_READ] = { "read", "locked",
+		       "how searches read: under the lock; optimistic copy; wait-free, zero-copy",
 		       WORDS(read, read_words) },
 	[KEY_WAIT] = { "wait", "own",
 		       "how a contended acquire waits, where the lock has the choice",

@@ -143,12 +143,26 @@ static inline enum hist_class class_of(enum op_kind kind, int r)
 	return kind == OP_SEARCH && r ? HIST_SEARCH_MISS : classes[kind];
 }
 
+/*
+ * read = rcu: in place, without a copy. The value is checked before the section
+ * ends, and whatever it is, it is the caller who ends it.
+ */
+static inline __attribute__((always_inline)) int search_in_place(struct worker *w,
+								 const void **found, size_t *len)
+{
+	int r = shmht_read_begin(w->ctx);
+
+	return r ? r : shmht_lookup(w->ctx, w->key, w->params->key_size, found, len);
+}
+
 static inline __attribute__((always_inline)) void do_op(struct worker *w, uint64_t op, bool verify)
 {
 	const struct params *params = w->params;
 	struct worker_result *result = &w->part->result;
 	enum op_kind kind = op_get_kind(op);
 	uint64_t id = op_get_key(op), start = 0, end = 0;
+	bool in_place = kind == OP_SEARCH && params->read == SHMHT_READ_RCU;
+	const void *found = w->found;
 	enum outcome outcome;
 	size_t len = 0;
 	int r;
@@ -162,8 +176,9 @@ static inline __attribute__((always_inline)) void do_op(struct worker *w, uint64
 		start = shmht_ticks_ordered();
 	switch (kind) {
 	case OP_SEARCH:
-		r = shmht_search(w->ctx, w->key, params->key_size, w->found, params->value_max,
-				 &len);
+		r = in_place ? search_in_place(w, &found, &len) :
+			       shmht_search(w->ctx, w->key, params->key_size, w->found,
+					    params->value_max, &len);
 		break;
 	case OP_INSERT:
 		r = shmht_insert(w->ctx, w->key, params->key_size, w->value, len);
@@ -190,9 +205,11 @@ static inline __attribute__((always_inline)) void do_op(struct worker *w, uint64
 	}
 	if (verify && kind == OP_SEARCH && r == 0) {
 		w->part->checked++;
-		if (__builtin_expect(!value_is_of(w->found, len, id), 0))
+		if (__builtin_expect(!value_is_of(found, len, id), 0))
 			check_failed(w, kind, id, 0, len);
 	}
+	if (in_place)
+		shmht_read_end(w->ctx);
 	if (op_is_timed(op) && w->measuring)
 		hist_record(&result->service[class_of(kind, r)],
 			    (uint64_t)((double)(end - start) * w->job->ns_per_tick + 0.5));

@@ -60,7 +60,19 @@ struct shmht_error {
 	char text[384];
 };
 
-/* Values are stored in the region's header: never renumber. */
+/*
+ * How searches read; a property of the table. Values are stored in the region's
+ * header: never renumber.
+ *
+ *	locked	under the stripe's lock.
+ *	seqlock	no lock, no shared line written: copies out, then validates the
+ *		bucket's sequence. Waits, up to the context's time-out, only while
+ *		an operation is changing that very bucket.
+ *	rcu	no lock, no wait for a key that is there: what a section can reach
+ *		is not reused before its end. A key that is not found is looked for
+ *		again only when the bucket was split meanwhile (a table that grows),
+ *		which can happen as often as a stripe's number of buckets doubles.
+ */
 enum shmht_read { SHMHT_READ_LOCKED = 0, SHMHT_READ_SEQLOCK = 1, SHMHT_READ_RCU = 2 };
 /* How a contended acquire waits, where the strategy has the choice. */
 enum shmht_wait {
@@ -113,6 +125,7 @@ struct shmht_info {
 	enum shmht_pages pages_wanted, pages_had;
 	const char *pages_reason; /* why had differs from wanted, or "" */
 	uint64_t huge_bytes;	  /* bytes that the kernel maps by 2 MiB pages */
+	uint32_t limbo;		  /* cells per stripe that read = rcu may keep waiting */
 };
 
 /*
@@ -234,11 +247,16 @@ struct shmht_ops {
 	/* Stripe k's lock alone, for measuring it: no operation needs these. */
 	int (*lock)(struct shmht_ctx *, uint32_t);
 	void (*unlock)(struct shmht_ctx *, uint32_t);
+	int (*lookup)(struct shmht_ctx *, const void *, size_t, const void **, size_t *);
 };
 
 /* The visible head of a context: one indirect call per operation, no more. */
 struct shmht_ctx_head {
 	const struct shmht_ops *ops; /* NULL in a child of fork: wiped */
+	uint64_t *reader;	     /* this context's word for read sections; NULL: none */
+	const uint64_t *epoch;
+	uint32_t depth; /* of nested read sections */
+	uint32_t fence; /* no membarrier(2) here: sections order themselves */
 };
 
 #define SHMHT_CALL(ctx, op, ...)                                             \
@@ -275,6 +293,64 @@ static inline int shmht_search(struct shmht_ctx *ctx, const void *key, size_t ke
 			       size_t size, size_t *ret_len)
 {
 	return SHMHT_CALL(ctx, search, key, key_len, value, size, ret_len);
+}
+
+/*
+ * A read section (read = rcu): what shmht_lookup() returned stays as it is until
+ * the section ends, whatever others do meanwhile. Wait-free, and writes one line
+ * that is this context's own. Sections nest. Only searches and look-ups are
+ * allowed inside: whatever takes a lock answers -EDEADLK there, because its
+ * holder may be waiting for this very section to end. Keep sections short:
+ * while one lasts, what others remove piles up, and when the room for that is
+ * used up they get -ETIMEDOUT, with this context named as the holder.
+ * -EOPNOTSUPP when the table's read mode has no sections.
+ */
+SHMHT_MUST_CHECK static inline int shmht_read_begin(struct shmht_ctx *ctx)
+{
+	struct shmht_ctx_head *head = (struct shmht_ctx_head *)ctx;
+
+	if (__builtin_expect(!head->reader, 0))
+		return head->ops ? -95 /* -EOPNOTSUPP */ : -116 /* -ESTALE */;
+	/* Constants are stored where they can be: a counter in memory that each
+	 * section changes twice would be a chain of store-to-load forwards. */
+	if (__builtin_expect(head->depth != 0, 0)) {
+		head->depth++;
+	} else {
+		head->depth = 1;
+		/* The acquire pairs with the increment of the epoch in core/rcu.c, the
+		 * release with the look at this word there. */
+		__atomic_store_n(head->reader, __atomic_load_n(head->epoch, __ATOMIC_ACQUIRE),
+				 __ATOMIC_RELEASE);
+		/* The store comes before every load of the section: either by the
+		 * writers' membarrier(2), and here only the compiler is told, or
+		 * by a fence. */
+		if (__builtin_expect(head->fence, 0))
+			__sync_synchronize();
+		else
+			__asm__ volatile("" ::: "memory");
+	}
+	return 0;
+}
+
+static inline void shmht_read_end(struct shmht_ctx *ctx)
+{
+	struct shmht_ctx_head *head = (struct shmht_ctx_head *)ctx;
+
+	if (__builtin_expect(head->depth == 1, 1)) {
+		head->depth = 0;
+		/* The release pairs with the look at this word in core/rcu.c. */
+		__atomic_store_n(head->reader, (uint64_t)0, __ATOMIC_RELEASE);
+	} else if (head->depth) {
+		head->depth--;
+	}
+}
+
+/* Where the value is, in the table itself: no copy. Inside a read section only
+ * (-EINVAL), read = rcu only (-EOPNOTSUPP). 8-byte aligned. -ENOENT. */
+static inline int shmht_lookup(struct shmht_ctx *ctx, const void *key, size_t key_len,
+			       const void **ret_value, size_t *ret_len)
+{
+	return SHMHT_CALL(ctx, lookup, key, key_len, ret_value, ret_len);
 }
 
 static inline int shmht_remove(struct shmht_ctx *ctx, const void *key, size_t key_len)
@@ -346,7 +422,10 @@ struct shmht_strategy {
 	int (*ctx_enter)(struct shmht_ctx *, struct shmht_error *);
 	void (*ctx_leave)(struct shmht_ctx *);
 	void (*map_leave)(struct shmht *);
-	struct shmht_ops ops;
+	struct shmht_ops ops;	       /* read = locked */
+	struct shmht_ops ops_lockless; /* the others; search and lookup are the core's */
+	/* Notes in the context who holds stripe k's lock, for shmht_ctx_holder(). */
+	void (*note_holder)(struct shmht_ctx *, uint32_t k);
 };
 
 const struct shmht_strategy *shmht_strategy_find(const char *name); /* NULL: none */

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TESTS_MAX 1024
+#define TESTS_MAX 4096
 #define CHILDREN_MAX 64
 #define DEADLINE_S (UNDER_SANITIZER ? 240 : 120)
 
@@ -18,8 +18,14 @@ struct bound_test {
 	const struct strategy_test *test;
 	const struct shmht_strategy *strategy;
 	enum shmht_wait wait;
+	enum shmht_read read;
+	uint32_t stripes;
 	char name[160];
 };
+
+enum shmht_read test_read;
+uint32_t test_stripes = 1;
+const char *const read_names[3] = { "locked", "seqlock", "rcu" };
 
 static struct bound_test bound[TESTS_MAX];
 static struct CMUnitTest unit[TESTS_MAX];
@@ -50,6 +56,8 @@ static void run_bound(void **state)
 
 	snprintf(running, sizeof(running), "%s", b->name);
 	running_wait = b->wait;
+	test_read = b->read;
+	test_stripes = b->stripes;
 	alarm(DEADLINE_S);
 	b->test->fn(b->strategy);
 	alarm(0);
@@ -77,7 +85,7 @@ const struct shmht_strategy *real_strategy(unsigned int i)
 }
 
 static void bind_test(const struct strategy_test *test, const struct shmht_strategy *strategy,
-		      enum shmht_wait wait)
+		      enum shmht_read read, uint32_t stripes, enum shmht_wait wait)
 {
 	struct bound_test *b = &bound[nr_bound];
 
@@ -85,15 +93,52 @@ static void bind_test(const struct strategy_test *test, const struct shmht_strat
 		abort();
 	b->test = test;
 	b->strategy = strategy;
+	b->read = read;
+	b->stripes = stripes;
 	b->wait = wait;
-	snprintf(b->name, sizeof(b->name), "%s [%s%s%s]", test->name, strategy->name,
-		 wait ? ", " : "", wait ? shmht_wait_name(wait) : "");
+	snprintf(b->name, sizeof(b->name), "%s [%s %s%s%s%s]", test->name, strategy->name,
+		 read_names[read], stripes == 1 ? "" : " 64 stripes", wait ? " " : "",
+		 wait ? shmht_wait_name(wait) : "");
 	unit[nr_bound++] = (struct CMUnitTest){
 		.name = b->name,
 		.test_func = run_bound,
 		.teardown_func = tear_down,
 		.initial_state = b,
 	};
+}
+
+/*
+ * Lock-free reading has one body for all strategies: by default it is tested
+ * over one lock of each kind, with SHMBENCH_TESTS=all over every one.
+ */
+static bool in_short_list(const struct shmht_strategy *strategy)
+{
+	static const char *const names[] = { "none", "futex", "mcs", "rwlock" };
+	const char *wanted = getenv("SHMBENCH_TESTS");
+
+	if (wanted && !strcmp(wanted, "all"))
+		return true;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(names[i], strategy->name))
+			return true;
+	return false;
+}
+
+static void bind_modes(const struct strategy_test *test, const struct shmht_strategy *strategy)
+{
+	enum shmht_read last = test->flags & (TEST_ONCE | TEST_LOCKED) ? SHMHT_READ_LOCKED :
+									 SHMHT_READ_RCU;
+
+	for (enum shmht_read read = SHMHT_READ_LOCKED; read <= last; read++) {
+		if (read != SHMHT_READ_LOCKED && !in_short_list(strategy))
+			break;
+		bind_test(test, strategy, read, 1, SHMHT_WAIT_OWN);
+		if (test->flags & TEST_STRIPES)
+			bind_test(test, strategy, read, 64, SHMHT_WAIT_OWN);
+	}
+	for (enum shmht_wait wait = SHMHT_WAIT_OWN + 1; wait < SHMHT_WAIT_NR; wait++)
+		if (test->flags & TEST_WAITS && strategy->waits >> wait & 1)
+			bind_test(test, strategy, SHMHT_READ_LOCKED, 1, wait);
 }
 
 int run_every_strategy(const char *group, const struct strategy_test *tests, size_t nr)
@@ -109,10 +154,7 @@ int run_every_strategy(const char *group, const struct strategy_test *tests, siz
 			if (strategy->caps & SHMHT_CAP_ONE_WORKER &&
 			    tests[t].flags & (TEST_MANY | TEST_ONCE))
 				continue;
-			for (unsigned int w = 0; w < SHMHT_WAIT_NR; w++)
-				if (w == SHMHT_WAIT_OWN ||
-				    (strategy->waits >> w & 1 && tests[t].flags & TEST_WAITS))
-					bind_test(&tests[t], strategy, (enum shmht_wait)w);
+			bind_modes(&tests[t], strategy);
 			if (tests[t].flags & TEST_ONCE)
 				break;
 		}
@@ -184,11 +226,12 @@ struct shmht_config small_config(const struct shmht_strategy *strategy, uint64_t
 		.capacity = capacity,
 		.key_size = 16,
 		.value_size = 64,
-		.stripes = 1,
+		.stripes = test_stripes,
 		.max_workers = 8,
 		.strategy = strategy->name,
 		/* Another strategy than the one under test need not have that choice. */
 		.wait = strategy->waits >> running_wait & 1 ? running_wait : SHMHT_WAIT_OWN,
+		.read = test_read,
 	};
 }
 

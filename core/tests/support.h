@@ -60,15 +60,23 @@ static inline uint64_t scaled(uint64_t n)
 
 /* ---- the runner --------------------------------------------------------- */
 
-#define TEST_MANY 1u  /* more than one context: not for SHMHT_CAP_ONE_WORKER */
-#define TEST_WAITS 4u /* once for each waiting policy of the strategy */
-#define TEST_ONCE 2u  /* does not depend on the lock: with the first strategy that fits */
+#define TEST_MANY 1u	/* more than one context: not for SHMHT_CAP_ONE_WORKER */
+#define TEST_STRIPES 4u /* with 64 stripes too: small_config() gives them */
+#define TEST_LOCKED 8u	/* about searches that take the lock: with read = locked alone */
+#define TEST_WAITS 16u	/* with each waiting policy of the strategy too (read = locked) */
+#define TEST_ONCE 2u	/* does not depend on the lock: with the first strategy that fits */
 
 struct strategy_test {
 	const char *name;
 	void (*fn)(const struct shmht_strategy *strategy);
 	unsigned int flags;
 };
+
+/* Of the test that runs: what small_config() uses. Each test is run once for each
+ * read mode, too. */
+extern enum shmht_read test_read;
+extern uint32_t test_stripes;
+extern const char *const read_names[3];
 
 /* Returns the number of failures, for main() to return. */
 int run_every_strategy(const char *group, const struct strategy_test *tests, size_t nr);

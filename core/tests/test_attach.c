@@ -64,7 +64,7 @@ static void two_addresses(const struct shmht_strategy *strategy)
 static void what_is_asked_for(const struct shmht_strategy *strategy)
 {
 	struct shmht_attach_options opt = { .strategy = strategy->name,
-					    .read = SHMHT_READ_LOCKED,
+					    .read = (int)test_read,
 					    .hash = own_hash,
 					    .flags = SHMHT_ATTACH_VERIFY };
 	struct shmht_config cfg = small_config(strategy, 100);

@@ -245,6 +245,7 @@ static void against_the_model(const struct shmht_strategy *strategy)
 						.stripes = stripes,
 						.max_workers = 2,
 						.strategy = strategy->name,
+						.read = test_read,
 						.hash_seed = c * 100 + v * 10 + k,
 					};
 					run_geometry(&run,

@@ -83,7 +83,7 @@ static void write_words(const struct shmht_strategy *strategy)
 			for (size_t i = 0; i < WORDS + 2; i++)
 				st(&words[i], GUARD);
 			fill_bytes(bytes, len, len);
-			words_write(words + 1, bytes, len);
+			words_write(words + 1, bytes, len, false);
 			for (size_t i = 0; i < used; i++) {
 				uint64_t want = 0;
 
@@ -116,7 +116,7 @@ static void read_words(const struct shmht_strategy *strategy)
 				shm_word *words = place_words(shared, len);
 
 				fill_bytes(want, len, len);
-				words_write(words, want, len);
+				words_write(words, want, len, true);
 				if (locked)
 					words_copy_locked(words, bytes, len);
 				else
@@ -140,7 +140,7 @@ static void equal_words(const struct shmht_strategy *strategy)
 			shm_word *words = place_words(shared, len);
 
 			fill_bytes(bytes, len, len);
-			words_write(words, bytes, len);
+			words_write(words, bytes, len, false);
 			assert_true(words_equal(words, bytes, len));
 			for (size_t i = 0; i < len; i++) {
 				unsigned char bit = (unsigned char)(1u << (i + place) % 8);

@@ -38,13 +38,13 @@ static const struct bad bad_values[] = {
 	{ "[a]\ncapacity = 4000000001\n", "t.ini:2: key 'capacity': found '4000000001', " },
 	{ "[a]\nseed = 18446744073709551616\n", "t.ini:2: key 'seed': found "
 						"'18446744073709551616' (does not fit 64 bits)" },
-	{ "[a]\nlock = futx\n", "t.ini:2: key 'lock': found 'futx', allowed futex, none, sem, "
-				"spin, mutex, all; did you mean 'futex'?\n" },
+	{ "[a]\nlock = futx\n", "t.ini:2: key 'lock': found 'futx', allowed futex, none, sem, " },
 	{ "[a]\nlock = target:memcached\n", "t.ini:2: key 'lock': found 'target:memcached', " },
 	{ "[a]\nlock = ./mine.so\n", "t.ini:2: key 'lock': found './mine.so', allowed futex, " },
 	{ "[a]\nlock = all, sem\n", "t.ini:2: key 'lock': found 'all' (stands alone, not in a "
 				    "list), " },
-	{ "[a]\nread = seqlock\n", "t.ini:2: key 'read': found 'seqlock', allowed locked\n" },
+	{ "[a]\nread = seqlok\n",
+	  "t.ini:2: key 'read': found 'seqlok', allowed locked, seqlock, rcu; did you " },
 	{ "[a]\nworkers = 4\n", "t.ini:2: key 'workers': found '4', allowed process, thread; how "
 				"many there are is key 'procs'\n" },
 	{ "[a]\nstripes = 3\n", "t.ini:2: key 'stripes': found '3' (not a power of two), allowed "

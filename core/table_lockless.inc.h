@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a mutation owes to readers without a lock (lockfree.c): the bucket's
+ * sequence, and the limbo of removed cells. Part of table_body.inc.h; the
+ * stripe's lock is held. `lockless` is a constant everywhere: with read = locked
+ * none of this is compiled in.
+ */
+
+/* Odd already: its last writer died in between, or holds it odd itself. Stores
+ * of data follow as releases: who reads any of them sees the sequence odd. */
+INLINE void sequence_begin(struct shm_bucket *b)
+{
+	st(&b->head, ld(&b->head) | 1);
+}
+
+/* Pairs with the acquire of the head in lockfree.c. */
+INLINE void sequence_end(struct shm_bucket *b)
+{
+	uint64_t head = ld(&b->head);
+
+	if (head & 1)
+		st_release(&b->head, (head & ~0xffffffffull) | (uint32_t)((uint32_t)head + 1));
+}
+
+/* rcu needs none for a change that is one store. */
+INLINE void change_begin(const struct shmht_ctx *ctx, struct shm_bucket *b, bool lockless)
+{
+	if (lockless && ctx->read == SHMHT_READ_SEQLOCK)
+		sequence_begin(b);
+}
+
+INLINE void change_end(const struct shmht_ctx *ctx, struct shm_bucket *b, bool lockless)
+{
+	if (lockless && ctx->read == SHMHT_READ_SEQLOCK)
+		sequence_end(b);
+}
+
+/*
+ * Two halves: one gathers what is removed; when it is full it is closed with a
+ * new epoch, and by the time the next one is full its readers have usually gone.
+ */
+static __attribute__((noinline)) int limbo_turn(struct shmht_ctx *ctx, struct shm_stripe *stripe)
+{
+	uint64_t closed = ld(&stripe->limbo_closed), epoch;
+	uint32_t cell = chain_first(closed);
+	int r;
+
+	if (chain_len(closed)) {
+		r = rcu_epoch_wait(ctx, ld(&stripe->limbo_epoch), true);
+		if (r)
+			return r;
+	}
+	for (uint64_t n = chain_len(closed); n; n--) {
+		uint32_t next;
+
+		if (!cell_valid(ctx, cell))
+			return -EUCLEAN;
+		r = make_room(ctx, stripe);
+		if (r)
+			return r;
+		next = (uint32_t)ld(&cell_at(ctx, cell)->stamp);
+		st(&stripe->limbo_closed, chain_make(next, n - 1));
+		put(ctx, stripe, cell);
+		cell = next;
+	}
+	if (!chain_len(ld(&stripe->limbo)))
+		return 0;
+	r = rcu_epoch_advance(ctx, &epoch);
+	if (r)
+		return r;
+	st(&stripe->limbo_epoch, epoch);
+	st(&stripe->limbo_closed, ld(&stripe->limbo));
+	st(&stripe->limbo, 0);
+	return 0;
+}
+
+/* Before a commit that removes a cell: afterwards nothing may fail. */
+INLINE int retire_prepare(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool lockless)
+{
+	if (!lockless || ctx->read != SHMHT_READ_RCU ||
+	    likely(chain_len(ld(&stripe->limbo)) < ctx->limbo_half))
+		return 0;
+	return limbo_turn(ctx, stripe);
+}
+
+/* An update never finds the table full: what it and its like have removed is at
+ * hand, once its readers have gone. */
+static __attribute__((noinline)) int take_from_limbo(struct shmht_ctx *ctx,
+						     struct shm_stripe *stripe, uint32_t *ret_cell)
+{
+	int r = -ENOSPC;
+
+	while (r == -ENOSPC && (ld(&stripe->limbo) | ld(&stripe->limbo_closed)) >> 32) {
+		r = limbo_turn(ctx, stripe);
+		if (!r)
+			r = take(ctx, stripe, 1, ret_cell);
+	}
+	return r;
+}
+
+/* Linked by the stamp, which no reader looks at: its place in the chain, its key
+ * and its value stay as they are. */
+INLINE void retire(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint32_t cell, bool lockless)
+{
+	uint64_t limbo;
+
+	if (!lockless || ctx->read != SHMHT_READ_RCU) {
+		put(ctx, stripe, cell);
+		return;
+	}
+	limbo = ld(&stripe->limbo);
+	st(&cell_at(ctx, cell)->stamp, chain_first(limbo));
+	st(&stripe->limbo, chain_make(cell, chain_len(limbo) + 1));
+}
+
+/* The end of an operation that changed bucket b: with a sequence, the time that
+ * shmht_ctx_set_hold() asks for is spent while it is odd, as all of the
+ * section's work would be. */
+INLINE void leave_changed(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
+			  bool lockless)
+{
+	if (unlikely(ctx->hold_ticks))
+		hold_busy(ctx);
+	change_end(ctx, b, lockless);
+	lock_release(lock_of(stripe), ctx);
+}
