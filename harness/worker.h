@@ -13,6 +13,7 @@ struct worker_job {
 	struct shmht *map; /* this process's mapping of the table */
 	uint32_t trial, worker;
 	int cpu; /* -1: not pinned */
+	bool sleepy; /* open loop: waits for planned starts asleep */
 	double ns_per_tick;
 };
 
