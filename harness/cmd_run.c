@@ -244,6 +244,7 @@ static int run(int argc, char **argv)
 	struct result_build *build;
 	struct scenario *scenario;
 	struct timespec started;
+	struct overhead overhead[OVERHEAD_NR];
 	FILE *human = stdout;
 	json_t *result;
 	int code, sig, r;
@@ -264,7 +265,10 @@ static int run(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	clock_gettime(CLOCK_REALTIME, &started);
 	supervise_init();
+	overhead_measure(overhead);
 	build = result_begin(scenario, started);
+	if (build)
+		result_set_overhead(build, overhead);
 	sig = run_points(scenario, build, opt.quiet);
 	result = result_finish(build, sig != 0);
 	if (!opt.quiet)

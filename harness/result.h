@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "overhead.h"
 #include "scenario.h"
 #include "trial.h"
 
@@ -19,6 +20,8 @@ struct result_build; /* opaque: a document under construction */
 
 /* host{} and tool{} are filled in here. started: CLOCK_REALTIME. */
 struct result_build *result_begin(const struct scenario *scenario, struct timespec started);
+/* What measuring costs here; without it the document says null. */
+void result_set_overhead(struct result_build *build, const struct overhead parts[OVERHEAD_NR]);
 /* Adds one trial to points[point_idx]; the trial may be freed afterwards. */
 void result_add_trial(struct result_build *build, size_t point_idx, const struct trial *trial);
 /*

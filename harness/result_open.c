@@ -3,8 +3,8 @@
  * What the schedule of an open loop became, the time series, and the flags that
  * both raise.
  *
- *	rate-missed	half of the trials or more started less than 99 % of what
- *			was planned for their window before it ended
+ *	rate-missed	half of the trials or more started fewer operations in their
+ *			window than 99 % of what was planned for it
  *	unsteady	steady = slope:... was not reached before its cap in half of
  *			the trials or more
  *	drift		over trials of at least 4 whole intervals each, the rate's
@@ -25,7 +25,7 @@
 
 json_t *result_rate_object(const struct params *params, const struct trial *trial)
 {
-	uint64_t planned = 0, backlog = 0, late_ns = 0, sleeps = 0;
+	uint64_t planned = 0, backlog = 0, late_ns = 0, sleeps = 0, ops = 0;
 	struct hist *lag;
 	json_t *object;
 	double had;
@@ -39,24 +39,25 @@ json_t *result_rate_object(const struct params *params, const struct trial *tria
 	for (uint32_t w = 0; w < trial->nr_workers; w++) {
 		const struct worker_result *worker = &trial->workers[w];
 
+		ops += worker->ops;
 		planned += worker->planned;
 		backlog += worker->backlog;
 		sleeps += worker->pace_sleeps;
 		late_ns = worker->backlog_late_ns > late_ns ? worker->backlog_late_ns : late_ns;
 		hist_merge(lag, &worker->start_lag);
 	}
-	had = (double)(planned - backlog) / trial->seconds;
+	had = (double)ops / trial->seconds;
 	object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:b, s:b}",
 			   "asked_per_s", result_number(arrival_rate(params)), "planned_per_s",
 			   result_number((double)planned / trial->seconds), "had_per_s",
 			   result_number(had), "planned", result_count(planned), "backlog",
 			   result_count(backlog), "backlog_late_ns", result_count(late_ns),
 			   /* started late because the worker was busy: the rest of them */
-			   "started_behind", result_count(planned - backlog - lag->count), "paced_by",
+			   "started_behind", result_count(ops - lag->count), "paced_by",
 			   trial->paced_by_sleep ? "sleep" : "spin", "pace_sleeps",
 			   result_count(sleeps), "start_lag", result_latency_object(lag, true),
 			   "missed",
-			   (int)((double)(planned - backlog) < HAD_MIN * (double)planned), "ramp",
+			   (int)((double)ops < HAD_MIN * (double)planned), "ramp",
 			   (int)(params->arrival == ARRIVAL_RAMP));
 	free(lag);
 	return object;

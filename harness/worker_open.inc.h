@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The open loop, part of worker.c so that the operation inlines into it. An
- * operation belongs to the window when its planned start does, whenever it gets
- * to start; what is planned within the window and not started at its end is
- * the backlog, counted and not run.
+ * operation belongs to the window when it starts within it, however early it
+ * was planned; what is planned before the window's end and not started by then
+ * is the backlog, counted and not run.
  */
 
 static inline void pace_pause(void)
@@ -89,21 +89,22 @@ static void count_backlog(struct worker *w)
 	uint64_t measure = atomic_load(&w->job->control->plan_measure);
 	const uint64_t most = 20000000; /* draws, some 0.2 s: then it is estimated */
 
-	result->planned = w->ops;
 	if (w->planned >= stop || stop == UINT64_MAX)
 		return;
-	/* So far behind that it never reached the window: all of it is backlog. */
-	while (w->planned < measure)
-		w->planned = plan_ticks(w, arrival_next(&w->arrival));
-	if (w->planned >= stop)
-		return;
 	result->backlog_late_ns = (uint64_t)((double)(stop - w->planned) * w->job->ns_per_tick);
-	for (; w->planned < stop && result->backlog < most; result->backlog++)
+	if (w->planned >= measure)
+		result->planned--; /* the one in hand was counted */
+	for (; w->planned < stop && result->backlog < most; result->backlog++) {
+		result->planned += w->planned >= measure;
 		w->planned = plan_ticks(w, arrival_next(&w->arrival));
-	if (w->planned < stop)
-		result->backlog += (uint64_t)((double)(stop - w->planned) * w->job->ns_per_tick /
-					      w->arrival.gap_ns);
-	result->planned += result->backlog;
+	}
+	if (w->planned < stop) {
+		uint64_t left = (uint64_t)((double)(stop - w->planned) * w->job->ns_per_tick /
+					   w->arrival.gap_ns);
+
+		result->backlog += left;
+		result->planned += left;
+	}
 }
 
 static void plan_next(struct worker *w)
@@ -118,8 +119,13 @@ static void plan_next(struct worker *w)
 								memory_order_relaxed)) *
 				w->job->ns_per_tick);
 	w->planned = plan_ticks(w, arrival_next(&w->arrival));
-	if (!w->measuring && w->planned >= measure)
-		begin_window(w); /* before the wait: it costs some system calls */
+	/* Before the wait, because it costs some system calls; or behind. */
+	if (!w->measuring && measure != UINT64_MAX &&
+	    (w->planned >= measure || shmht_ticks() >= measure))
+		begin_window(w);
+	w->part->result.planned += w->planned >= measure &&
+				   w->planned < atomic_load_explicit(&control->plan_stop,
+								     memory_order_relaxed);
 }
 
 static void loop_open(struct worker *w)
