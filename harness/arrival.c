@@ -42,7 +42,7 @@ static void init_ramp(struct arrival *arrival, const struct params *params)
 	/* By operations: as long as they take when the rate is kept. */
 	if (params->ops)
 		arrival->ramp_ns = (double)params->ops / ((arrival->from + arrival->to) / 2);
-	arrival->ramp_start_ns = params->ops	     ? 0 :
+	arrival->ramp_start_ns = params->ops		  ? 0 :
 				 params->steady_slope > 0 ? INFINITY :
 							    (double)params->warmup_ns;
 	/* Nothing to warm up with: the ramp is all there is. */

@@ -61,8 +61,8 @@ void interval_cut(struct interval_cut *cut, const struct hist *hists, unsigned i
 			now += hists[i].buckets[b];
 		if (now == cut->counted[b])
 			continue;
-		slot->buckets[coarse_bucket(hist_bucket_low(b))] +=
-			(uint32_t)(now - cut->counted[b]);
+		slot->buckets[coarse_bucket(hist_bucket_low(b))] += (uint32_t)(now -
+									       cut->counted[b]);
 		cut->counted[b] = now;
 	}
 }

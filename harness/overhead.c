@@ -20,8 +20,8 @@
 #define VALUE_BYTES 64
 
 const char *const overhead_names[OVERHEAD_NR] = {
-	[OVERHEAD_CLOCK_READ] = "clock_read",	[OVERHEAD_HIST_RECORD] = "hist_record",
-	[OVERHEAD_OP_FETCH] = "op_fetch",	[OVERHEAD_VALUE_CHECK] = "value_check",
+	[OVERHEAD_CLOCK_READ] = "clock_read", [OVERHEAD_HIST_RECORD] = "hist_record",
+	[OVERHEAD_OP_FETCH] = "op_fetch",     [OVERHEAD_VALUE_CHECK] = "value_check",
 	[OVERHEAD_EMPTY_LOOP] = "empty_loop",
 };
 

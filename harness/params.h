@@ -66,7 +66,7 @@ struct params {
 	double ramp_from, ramp_to; /* ARRIVAL_RAMP: rates like rate ... */
 	bool ramp_relative;	   /* ... or shares of it */
 	enum latency_mode latency; /* an open loop times every operation */
-	uint32_t sample_every; /* LATENCY_SAMPLED: one in that many, on average */
+	uint32_t sample_every;	   /* LATENCY_SAMPLED: one in that many, on average */
 	uint64_t interval_ns;
 	uint64_t hold_ns, think_ns;
 	enum pin_mode pin;

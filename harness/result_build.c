@@ -73,11 +73,11 @@ void result_set_overhead(struct result_build *build, const struct overhead parts
 	int rc = 0;
 
 	for (int i = 0; i < OVERHEAD_NR; i++)
-		rc |= json_object_set_new(
-			object, overhead_names[i],
-			json_pack("{s:o, s:o, s:o}", "median_ns", result_number(parts[i].median_ns),
-				  "low_ns", result_number(parts[i].low_ns), "high_ns",
-				  result_number(parts[i].high_ns)));
+		rc |= json_object_set_new(object, overhead_names[i],
+					  json_pack("{s:o, s:o, s:o}", "median_ns",
+						    result_number(parts[i].median_ns), "low_ns",
+						    result_number(parts[i].low_ns), "high_ns",
+						    result_number(parts[i].high_ns)));
 	json_decref(build->overhead);
 	build->overhead = object;
 	if (rc) {

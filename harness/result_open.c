@@ -56,8 +56,7 @@ json_t *result_rate_object(const struct params *params, const struct trial *tria
 			   "started_behind", result_count(ops - lag->count), "paced_by",
 			   trial->paced_by_sleep ? "sleep" : "spin", "pace_sleeps",
 			   result_count(sleeps), "start_lag", result_latency_object(lag, true),
-			   "missed",
-			   (int)((double)ops < HAD_MIN * (double)planned), "ramp",
+			   "missed", (int)((double)ops < HAD_MIN * (double)planned), "ramp",
 			   (int)(params->arrival == ARRIVAL_RAMP));
 	free(lag);
 	return object;

@@ -60,14 +60,14 @@ static const struct {
  * open loop the rate was asked for, and the response times lead. */
 static const char *const latency_titles[] = { "service, closed loop", "response, open loop" };
 static const int closed_order[COL_NR] = {
-	COL_POINT,	COL_RATE, COL_RATE_INTERVAL, COL_RATE_TRIALS, COL_P50,
-	COL_P99,	COL_P999, COL_WORST_WAIT,    COL_STALLED,     COL_CPU,
-	COL_KERNEL,	COL_FAIRNESS, COL_HITS,	     COL_DEAD_HOLDER, COL_FLAGS,
+	COL_POINT,  COL_RATE,	  COL_RATE_INTERVAL, COL_RATE_TRIALS, COL_P50,
+	COL_P99,    COL_P999,	  COL_WORST_WAIT,    COL_STALLED,     COL_CPU,
+	COL_KERNEL, COL_FAIRNESS, COL_HITS,	     COL_DEAD_HOLDER, COL_FLAGS,
 };
 static const int open_order[COL_NR] = {
-	COL_POINT,	COL_P99,  COL_P50,	 COL_P999,	    COL_RATE,
+	COL_POINT,	   COL_P99,	    COL_P50,	    COL_P999,	     COL_RATE,
 	COL_RATE_INTERVAL, COL_RATE_TRIALS, COL_WORST_WAIT, COL_STALLED,     COL_CPU,
-	COL_KERNEL,	COL_FAIRNESS, COL_HITS,	     COL_DEAD_HOLDER, COL_FLAGS,
+	COL_KERNEL,	   COL_FAIRNESS,    COL_HITS,	    COL_DEAD_HOLDER, COL_FLAGS,
 };
 
 #define CELL_BYTES 240

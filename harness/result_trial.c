@@ -235,9 +235,9 @@ static const char *pages_name(enum shmht_pages pages)
 /* What only a trial that ran to its end can have; else every key is null. */
 static int add_measurements(json_t *object, const struct params *params, const struct trial *trial)
 {
-	static const char *const keys[] = { "seconds", "ops",	   "ops_per_s", "latency",  "wait",
-					    "stalled", "outcomes", "fairness",	"integrity",
-					    "rate",    "intervals" };
+	static const char *const keys[] = { "seconds",	 "ops",	    "ops_per_s", "latency",
+					    "wait",	 "stalled", "outcomes",	 "fairness",
+					    "integrity", "rate",    "intervals" };
 	struct hist *scratch;
 	int rc = 0;
 

@@ -115,8 +115,7 @@ int series_collect(struct time_series *series, uint64_t t_start, uint64_t t_end,
 	uint64_t from = t_start;
 
 	/* Edges that the window has, and its end. */
-	while (nr < series->control->nr_slots - 1 && series->edges[nr] &&
-	       series->edges[nr] < t_end)
+	while (nr < series->control->nr_slots - 1 && series->edges[nr] && series->edges[nr] < t_end)
 		nr++;
 	trial->nr_intervals = 0;
 	trial->intervals = calloc(nr + 1, sizeof(*trial->intervals));

@@ -21,8 +21,8 @@ struct time_series {
 	struct control *control;
 	const struct point *point;
 	uint64_t interval_ns;
-	uint32_t word;	   /* as stored in control->phase */
-	uint64_t begin_ns; /* of the phase */
+	uint32_t word;				/* as stored in control->phase */
+	uint64_t begin_ns;			/* of the phase */
 	uint64_t edges[INTERVAL_SLOTS_MAX + 1]; /* ticks: ends of the window's intervals */
 	/* warm-up: all workers' operations at the ends of the last intervals */
 	uint64_t seen_ops[STEADY_WINDOWS + 1], seen_ticks[STEADY_WINDOWS + 1];

@@ -53,9 +53,9 @@ struct worker_result {
 	struct hist wait; /* contended acquires, each timed */
 	/* Open loop: from the planned start; every operation of the window. */
 	struct hist response[HIST_CLASSES];
-	struct hist start_lag; /* of operations that the worker was free to start in time */
-	uint64_t planned;      /* operations planned within the window ... */
-	uint64_t backlog;      /* ... and of those not started at its end */
+	struct hist start_lag;	  /* of operations that the worker was free to start in time */
+	uint64_t planned;	  /* operations planned within the window ... */
+	uint64_t backlog;	  /* ... and of those not started at its end */
 	uint64_t backlog_late_ns; /* how late the first of them was by then */
 	uint64_t pace_sleeps;	  /* waits that slept: each is a system call of the harness */
 };

@@ -74,8 +74,7 @@ static void open_record(struct worker *w, enum hist_class class, uint64_t start,
 	if (!w->measuring)
 		return;
 	hist_record(&result->service[class], (uint64_t)((double)(end - start) * scale + 0.5));
-	hist_record(&result->response[class],
-		    (uint64_t)((double)(end - w->planned) * scale + 0.5));
+	hist_record(&result->response[class], (uint64_t)((double)(end - w->planned) * scale + 0.5));
 	if (w->was_free)
 		hist_record(&result->start_lag,
 			    (uint64_t)((double)(start - w->planned) * scale + 0.5));
@@ -113,11 +112,11 @@ static void plan_next(struct worker *w)
 	uint64_t measure = atomic_load_explicit(&control->plan_measure, memory_order_relaxed);
 
 	if (!w->measuring && measure != UINT64_MAX)
-		arrival_measure_from(
-			&w->arrival,
-			(double)(measure - atomic_load_explicit(&control->plan_origin,
-								memory_order_relaxed)) *
-				w->job->ns_per_tick);
+		arrival_measure_from(&w->arrival,
+				     (double)(measure -
+					      atomic_load_explicit(&control->plan_origin,
+								   memory_order_relaxed)) *
+					     w->job->ns_per_tick);
 	w->planned = plan_ticks(w, arrival_next(&w->arrival));
 	/* Before the wait, because it costs some system calls; or behind. */
 	if (!w->measuring && measure != UINT64_MAX &&

@@ -135,8 +135,8 @@ static void test_ramp_has_its_shape(void **state)
 
 static void test_ramp_to_nothing_ends(void **state)
 {
-	struct params params =
-		params_of("[a]\nrate = 1k\narrival = ramp:1k:0\nwarmup = 0ns\nduration = 1s\n");
+	struct params params = params_of(
+		"[a]\nrate = 1k\narrival = ramp:1k:0\nwarmup = 0ns\nduration = 1s\n");
 	struct arrival arrival;
 	double at = 0, last = 0;
 	int nr = 0;
@@ -178,7 +178,7 @@ static void test_same_seed_same_schedule(void **state)
 
 static void test_texts_read_back(void **state)
 {
-	static const char *const texts[] = { "poisson",	    "constant",	      "burst:16",
+	static const char *const texts[] = { "poisson",	    "constant",	     "burst:16",
 					     "ramp:1k:10k", "ramp:50%:150%", "ramp:12.5%:99.9%" };
 
 	(void)state;
@@ -198,11 +198,20 @@ static void test_texts_read_back(void **state)
 static void test_wrong_loads_are_refused(void **state)
 {
 	static const char *const texts[] = {
-		"rate = 0",	       "rate = -1",	   "rate = 10k/s",
-		"rate = 2G",	       "rate = fast",	   "rate = 1k\narrival = burst:0",
-		"arrival = burst",     "arrival = bursts", "rate = 1k\narrival = ramp:1k",
-		"arrival = ramp:1k:2k", "steady = 2%",	   "steady = slope:0%",
-		"rate = 1k\narrival = ramp:10%:1k", "rate = 1k\narrival = ramp:0:0",
+		"rate = 0",
+		"rate = -1",
+		"rate = 10k/s",
+		"rate = 2G",
+		"rate = fast",
+		"rate = 1k\narrival = burst:0",
+		"arrival = burst",
+		"arrival = bursts",
+		"rate = 1k\narrival = ramp:1k",
+		"arrival = ramp:1k:2k",
+		"steady = 2%",
+		"steady = slope:0%",
+		"rate = 1k\narrival = ramp:10%:1k",
+		"rate = 1k\narrival = ramp:0:0",
 		"expect = response.all.p99<=1ms",
 	};
 

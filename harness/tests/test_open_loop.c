@@ -2,14 +2,17 @@
 /*
  * The open loop against what it must measure: workers that are stopped by plan
  * (coordinated omission, closed form), the rate of the schedule, start lag, and
- * a rate that cannot be had. A neighbour can spoil any single run of these, so
- * each is tried a few times and the best one judged; a wrong figure stays wrong.
+ * a rate that cannot be had. A neighbour can spoil any single run of these: they
+ * run at the highest priority that is allowed, and the best of a few is judged;
+ * a wrong figure stays wrong. Where none is right and the worker had to wait for
+ * its CPU in every one, the test is skipped.
  */
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "host.h"
@@ -79,8 +82,7 @@ static void *stop_by_plan(void *arg)
 		sleep_until(begin + STOP_NS);
 		signal_children(stopper->tid, SIGCONT);
 		if (stopper->nr < STOPS_MAX)
-			stopper->lengths_ns[stopper->nr++] =
-				(double)(shmht_monotonic_ns() - begin);
+			stopper->lengths_ns[stopper->nr++] = (double)(shmht_monotonic_ns() - begin);
 	}
 	signal_children(stopper->tid, SIGCONT);
 	return NULL;
@@ -133,6 +135,17 @@ static struct hist *merged(const struct trial *trial, bool response)
 	return hist;
 }
 
+/* Ready to run but not running, for longer than the figures allow. */
+static bool had_its_cpu(const struct trial *trial, double seconds_max)
+{
+	double delay_s = trial->workers[0].run_delay_s;
+
+	if (!(delay_s > seconds_max))
+		return true;
+	print_message("disturbed: the worker waited %.2f ms for its CPU\n", delay_s * 1e3);
+	return false;
+}
+
 static double error_of(double had, double expected)
 {
 	return fabs(had / expected - 1);
@@ -141,6 +154,7 @@ static double error_of(double had, double expected)
 static void test_stops_show_in_response_times_alone(void **state)
 {
 	double best = INFINITY, service = 0, response = 0;
+	bool undisturbed = false;
 
 	(void)state;
 	for (int i = 0; i < ATTEMPTS && best > OMISSION_ERROR_MAX; i++) {
@@ -159,15 +173,15 @@ static void test_stops_show_in_response_times_alone(void **state)
 		responses = merged(&trial, true);
 		services = merged(&trial, false);
 		assert_true(stopper.nr >= 15);
-		error = fmax(error_of(hist_percentile(responses, 0.99),
-				      closed_form(&stopper, 0.01)),
-			     error_of(hist_percentile(responses, 0.999),
-				      closed_form(&stopper, 0.001)));
+		error = fmax(
+			error_of(hist_percentile(responses, 0.99), closed_form(&stopper, 0.01)),
+			error_of(hist_percentile(responses, 0.999), closed_form(&stopper, 0.001)));
 		print_message("p99 %.0f ns (closed form %.0f), p99.9 %.0f ns (%.0f); service p99 "
 			      "%.0f ns\n",
 			      hist_percentile(responses, 0.99), closed_form(&stopper, 0.01),
 			      hist_percentile(responses, 0.999), closed_form(&stopper, 0.001),
 			      hist_percentile(services, 0.99));
+		undisturbed |= had_its_cpu(&trial, 1e-3);
 		if (error < best) {
 			best = error;
 			service = hist_percentile(services, 0.99);
@@ -177,6 +191,8 @@ static void test_stops_show_in_response_times_alone(void **state)
 		free(services);
 		trial_free(&trial);
 	}
+	if (best > OMISSION_ERROR_MAX && !undisturbed)
+		skip();
 	if (best > OMISSION_ERROR_MAX)
 		fail_msg("off the closed form by %.1f %%", best * 100);
 	/* What a closed loop would have said of the same workers. */
@@ -188,6 +204,7 @@ static void test_stops_show_in_response_times_alone(void **state)
 static void try_rate(const char *text)
 {
 	double best_error = INFINITY, best_lag_ns = INFINITY;
+	bool undisturbed = false;
 
 	for (int i = 0; i < ATTEMPTS && (best_error > RATE_ERROR_MAX || best_lag_ns > LAG_MAX_NS);
 	     i++) {
@@ -198,6 +215,7 @@ static void try_rate(const char *text)
 		worker = &trial.workers[0];
 		assert_true(worker->planned > 0);
 		assert_false(trial.paced_by_sleep);
+		undisturbed |= had_its_cpu(&trial, 1e-4);
 		best_error = fmin(best_error,
 				  error_of((double)worker->ops, (double)worker->planned));
 		best_lag_ns = fmin(best_lag_ns, hist_percentile(&worker->start_lag, 0.99));
@@ -206,6 +224,8 @@ static void try_rate(const char *text)
 			      hist_percentile(&worker->start_lag, 0.99));
 		trial_free(&trial);
 	}
+	if ((best_error > RATE_ERROR_MAX || best_lag_ns > LAG_MAX_NS) && !undisturbed)
+		skip();
 	if (best_error > RATE_ERROR_MAX)
 		fail_msg("the rate is off by %.3f %%", best_error * 100);
 	if (best_lag_ns > LAG_MAX_NS)
@@ -225,7 +245,8 @@ static void test_every_operation_is_in_both_histograms(void **state)
 	struct trial trial;
 
 	(void)state;
-	run_trial("[a]\nrate = 20k\nduration = 200ms\ncapacity = 1k\nlatency = sampled:64\n", &trial);
+	run_trial("[a]\nrate = 20k\nduration = 200ms\ncapacity = 1k\nlatency = sampled:64\n",
+		  &trial);
 	responses = merged(&trial, true);
 	services = merged(&trial, false);
 	assert_int_equal(responses->count, trial.ops);
@@ -356,6 +377,7 @@ int main(void)
 		cmocka_unit_test(test_slope),
 	};
 
+	setpriority(PRIO_PROCESS, 0, -20); /* as far as it goes */
 	supervise_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

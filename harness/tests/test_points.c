@@ -319,9 +319,9 @@ static void defaults_are_the_contracts(void **state)
 		{ "key_size", "16" },	 { "value_size", "64" },
 		{ "preload", "50k" },	 { "keyspace", "100k" },
 		{ "keys", "uniform" },	 { "mix", "search:90 insert:5 remove:5" },
-		{ "duration", "500ms" }, { "warmup", "100ms" },
+		{ "duration", "500ms" }, { "warmup", "100ms" }, { "steady", "off" },
 		{ "ops", "0" },		 { "trials", "6" },
-		{ "rate", "max" },	 { "latency", "sampled:64" },
+		{ "rate", "max" }, { "arrival", "poisson" },	 { "latency", "sampled:64" },
 		{ "interval", "100ms" }, { "hold", "0ns" },
 		{ "think", "0ns" },	 { "pin", "spread" },
 		{ "pages", "4k" },	 { "mem", "local" },
@@ -414,7 +414,7 @@ static void keys_are_listed(void **state)
 		assert_int_equal(line[strlen(key)], ' ');
 		assert_non_null(strstr(line, "  - "));
 	}
-	assert_int_equal(idx, 29);
+	assert_int_equal(idx, 31);
 	free(text);
 	unload(&loaded);
 }

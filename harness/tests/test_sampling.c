@@ -7,6 +7,7 @@
  */
 #include <math.h>
 
+#include "hist.h"
 #include "opstream.h"
 #include "scenario_fixture.h"
 #include "shmht_clock.h"
