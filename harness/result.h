@@ -44,6 +44,10 @@ int result_read(const char *path, FILE *diag, json_t **ret_result);
 
 /* The table, then one line each for overhead, host and how to read it. */
 void result_show(const json_t *result, FILE *out);
+/* `run --overhead`: the latency modes that it sweeps, and what each costs
+ * beside off, from the same rounds. */
+#define RESULT_OVERHEAD_SET "latency=off, sampled:256, sampled:64, every"
+void result_show_overhead(const json_t *result, FILE *out);
 /* Exit code that the document stands for: 0, 1 (failed, expect not met) or 3. */
 int result_exit_code(const json_t *result);
 /* `compare`: differences of host, params and layout first, then ratios. */

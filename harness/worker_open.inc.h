@@ -130,11 +130,12 @@ static void plan_next(struct worker *w)
 static void loop_open(struct worker *w)
 {
 	struct control *control = w->job->control;
-	bool verify = w->params->verify == VERIFY_VALUES, noted = false;
+	bool verify = w->params->verify == VERIFY_VALUES, noted = false, all = false;
 	uint64_t limit = w->params->ops ? w->params->ops : UINT64_MAX;
 	uint32_t pos = 0, none = 0;
 
 	prctl(PR_SET_TIMERSLACK, 1ul);
+	atomic_fetch_add(&control->nr_started, 1);
 	for (;;) {
 		plan_next(w);
 		if (!do_op(w, w->ring[pos++ % OPSTREAM_LEN], verify, true))
@@ -143,6 +144,11 @@ static void loop_open(struct worker *w)
 		atomic_store_explicit(&w->part->progress, w->ops, memory_order_relaxed);
 		if (w->ops >= limit)
 			break;
+		if (!all && atomic_load_explicit(&control->nr_started, memory_order_relaxed) ==
+				    control->nr_workers) {
+			w->part->ops_at_all_started = w->ops;
+			all = true;
+		}
 		if (!noted && atomic_load_explicit(&control->first_done, memory_order_relaxed)) {
 			w->part->ops_at_first_done = w->ops;
 			noted = true;

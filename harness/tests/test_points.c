@@ -313,20 +313,21 @@ static void keys_are_resolved(void **state)
 static void defaults_are_the_contracts(void **state)
 {
 	static const char *const expected[][2] = {
-		{ "lock", "futex" },	 { "read", "locked" },
-		{ "stripes", "1" },	 { "workers", "process" },
-		{ "procs", "1" },	 { "capacity", "100k" },
-		{ "key_size", "16" },	 { "value_size", "64" },
-		{ "preload", "50k" },	 { "keyspace", "100k" },
-		{ "keys", "uniform" },	 { "mix", "search:90 insert:5 remove:5" },
-		{ "duration", "500ms" }, { "warmup", "100ms" }, { "steady", "off" },
-		{ "ops", "0" },		 { "trials", "6" },
-		{ "rate", "max" }, { "arrival", "poisson" },	 { "latency", "sampled:64" },
-		{ "interval", "100ms" }, { "hold", "0ns" },
-		{ "think", "0ns" },	 { "pin", "spread" },
-		{ "pages", "4k" },	 { "mem", "local" },
-		{ "seed", "1" },	 { "verify", "values" },
-		{ "timeout", "1s" },	 { "expect", "none" },
+		{ "lock", "futex" },	  { "read", "locked" },
+		{ "stripes", "1" },	  { "workers", "process" },
+		{ "procs", "1" },	  { "capacity", "100k" },
+		{ "key_size", "16" },	  { "value_size", "64" },
+		{ "preload", "50k" },	  { "keyspace", "100k" },
+		{ "keys", "uniform" },	  { "mix", "search:90 insert:5 remove:5" },
+		{ "duration", "500ms" },  { "warmup", "100ms" },
+		{ "steady", "off" },	  { "ops", "0" },
+		{ "trials", "6" },	  { "rate", "max" },
+		{ "arrival", "poisson" }, { "latency", "sampled:64" },
+		{ "interval", "100ms" },  { "hold", "0ns" },
+		{ "think", "0ns" },	  { "pin", "spread" },
+		{ "pages", "4k" },	  { "mem", "local" },
+		{ "seed", "1" },	  { "verify", "values" },
+		{ "timeout", "1s" },	  { "expect", "none" },
 	};
 	struct loaded loaded = load_text("[a]\n");
 	char value[256];
