@@ -336,15 +336,18 @@ static void loop_ops(struct worker *w)
 {
 	struct control *control = w->job->control;
 	bool verify = w->params->verify == VERIFY_VALUES, noted = false, all = false;
-	uint32_t pos = 0, none = 0, phase;
+	uint32_t pos = 0, none = 0, phase, seen = PHASE_MEASURE;
 
 	begin_window(w);
-	w->seen = PHASE_MEASURE;
+	w->seen = seen;
 	atomic_fetch_add(&control->nr_started, 1);
 	while (w->ops < w->params->ops) {
 		phase = atomic_load_explicit(&control->phase, memory_order_relaxed);
-		if (__builtin_expect(phase != w->seen, 0) && !phase_changed(w, phase))
-			break;
+		if (__builtin_expect(phase != seen, 0)) {
+			if (!phase_changed(w, phase))
+				break;
+			seen = phase;
+		}
 		if (!all && atomic_load_explicit(&control->nr_started, memory_order_relaxed) ==
 				    control->nr_workers) {
 			w->part->ops_at_all_started = w->ops;
