@@ -24,10 +24,20 @@ struct run_options {
 	struct scenario_request request;
 	const char *sets[SETS_MAX];
 	const char *out;
-	bool dry_run, quiet, json_stdout;
+	bool dry_run, quiet, json_stdout, overhead, live;
 };
 
-enum { OPT_SET = 256, OPT_SECTION, OPT_FILTER, OPT_DRY_RUN, OPT_OUT, OPT_JSON, OPT_QUIET };
+enum {
+	OPT_SET = 256,
+	OPT_SECTION,
+	OPT_FILTER,
+	OPT_DRY_RUN,
+	OPT_OUT,
+	OPT_JSON,
+	OPT_QUIET,
+	OPT_OVERHEAD,
+	OPT_LIVE
+};
 
 /* 0, or an exit code + 1. */
 static int parse_options(int argc, char **argv, struct run_options *opt)
@@ -40,6 +50,8 @@ static int parse_options(int argc, char **argv, struct run_options *opt)
 		{ "out", required_argument, NULL, OPT_OUT },
 		{ "json", required_argument, NULL, OPT_JSON },
 		{ "quiet", no_argument, NULL, OPT_QUIET },
+		{ "overhead", no_argument, NULL, OPT_OVERHEAD },
+		{ "live", no_argument, NULL, OPT_LIVE },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -77,6 +89,12 @@ static int parse_options(int argc, char **argv, struct run_options *opt)
 		case OPT_QUIET:
 			opt->quiet = true;
 			break;
+		case OPT_OVERHEAD:
+			opt->overhead = true;
+			break;
+		case OPT_LIVE:
+			opt->live = true;
+			break;
 		case 'h':
 			command_help(&command_run, stdout);
 			return 1 + EXIT_YES;
@@ -95,6 +113,13 @@ static int parse_options(int argc, char **argv, struct run_options *opt)
 	opt->request.paths = (const char *const *)(argv + optind);
 	opt->request.nr_paths = (size_t)(argc - optind);
 	opt->request.sets = opt->sets;
+	if (opt->overhead) {
+		if (opt->request.nr_sets + 2 > SETS_MAX)
+			return 1 + usage_error(&command_run, "more than %d --set", SETS_MAX - 2);
+		/* An open loop times every operation: there is nothing to compare. */
+		opt->sets[opt->request.nr_sets++] = "rate=max";
+		opt->sets[opt->request.nr_sets++] = RESULT_OVERHEAD_SET;
+	}
 	return 0;
 }
 
@@ -204,6 +229,19 @@ static int print_json(const json_t *result)
 	       putchar('\n') == EOF || fflush(stdout);
 }
 
+static void show_interval(const struct point *point, const struct interval_figures *figures)
+{
+	char rate[32], p50[32], p99[32];
+
+	units_format_rate_short((double)figures->ops / figures->seconds, rate, sizeof(rate));
+	units_format_ns_short(figures->p50_ns, p50, sizeof(p50));
+	units_format_ns_short(figures->p99_ns, p99, sizeof(p99));
+	fprintf(stderr, "\r\033[K%s  %.1f s: %s ops/s, p50 %s, p99 %s\n", point->name,
+		figures->start_s + figures->seconds, rate,
+		figures->p50_ns >= 0 ? p50 : "not measured",
+		figures->p99_ns >= 0 ? p99 : "not measured");
+}
+
 static int save(const json_t *result, const struct scenario *scenario, struct timespec started,
 		const struct run_options *opt, FILE *human)
 {
@@ -244,6 +282,7 @@ static int run(int argc, char **argv)
 	struct result_build *build;
 	struct scenario *scenario;
 	struct timespec started;
+	struct overhead overhead[OVERHEAD_NR];
 	FILE *human = stdout;
 	json_t *result;
 	int code, sig, r;
@@ -264,11 +303,18 @@ static int run(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	clock_gettime(CLOCK_REALTIME, &started);
 	supervise_init();
+	overhead_measure(overhead);
 	build = result_begin(scenario, started);
+	if (build)
+		result_set_overhead(build, overhead);
+	if (opt.live && isatty(STDERR_FILENO))
+		supervise_on_interval = show_interval;
 	sig = run_points(scenario, build, opt.quiet);
 	result = result_finish(build, sig != 0);
 	if (!opt.quiet)
 		result_show(result, human);
+	if (!opt.quiet && opt.overhead)
+		result_show_overhead(result, human);
 	code = result_exit_code(result);
 	r = save(result, scenario, started, &opt, human);
 	if (r && !code)
@@ -288,6 +334,9 @@ const struct command command_run = {
 		"  --dry-run         print points, seconds and bytes, run nothing\n"
 		"  --out FILE        result file; default results/<scenario>-<UTC time>.json\n"
 		"  --json -          result to stdout, table to stderr\n"
+		"  --overhead        every point with latency = off, sampled and every, and what each "
+		"costs\n"
+		"  --live            a line per interval, on a terminal\n"
 		"  --quiet           no table, no progress\n",
 	.run = run,
 };

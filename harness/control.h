@@ -10,9 +10,14 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "intervals.h"
 #include "trial.h"
 
 enum phase { PHASE_SETUP, PHASE_WARMUP, PHASE_MEASURE, PHASE_STOP };
+/* The word of control->phase: the phase, and above it the interval's number. */
+#define PHASE_BITS 8u
+#define PHASE_MASK ((1u << PHASE_BITS) - 1)
+
 enum stage { STAGE_STARTING, STAGE_READY, STAGE_DONE, STAGE_FAILED };
 
 struct worker_part {
@@ -23,7 +28,8 @@ struct worker_part {
 	uint64_t stream_hash;
 	uint64_t start_ticks, end_ticks;
 	uint64_t ops_at_all_started, ops_at_first_done; /* ops = N only */
-	char error[256]; /* the first failed check, or why the worker gave up */
+	_Atomic uint64_t ops_ever; /* as of the last interval's end, warm-up included */
+	char error[256];	   /* the first failed check, or why the worker gave up */
 	struct worker_result result;
 };
 
@@ -32,8 +38,20 @@ struct control {
 	_Atomic uint32_t first_done;	     /* ... so what changes once lives beside it */
 	_Atomic uint32_t nr_started;	     /* ops = N only */
 	_Atomic uint64_t first_done_ticks;
+	/* An open loop's window is one of planned starts. Ticks; measure and stop
+	 * are UINT64_MAX until they are known. */
+	_Atomic uint64_t plan_origin, plan_measure, plan_stop;
 	uint32_t nr_workers;
+	uint32_t nr_slots; /* intervals that each worker has room for */
+	size_t slots_offset;
 	struct worker_part workers[];
 };
+
+/* A worker's slots, behind all workers' parts. */
+static inline struct interval_slot *control_slots(struct control *control, uint32_t worker)
+{
+	return (struct interval_slot *)((char *)control + control->slots_offset) +
+	       (size_t)worker * control->nr_slots;
+}
 
 #endif

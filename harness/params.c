@@ -135,12 +135,6 @@ void format_mix(const struct params *params, char *buf, size_t size)
 	}
 }
 
-void format_rate(const struct params *params, char *buf, size_t size)
-{
-	(void)params;
-	snprintf(buf, size, "max");
-}
-
 void format_latency(const struct params *params, char *buf, size_t size)
 {
 	if (params->latency == LATENCY_SAMPLED)

@@ -28,6 +28,7 @@ enum worker_kind { WORKERS_PROCESS, WORKERS_THREAD };
 enum latency_mode { LATENCY_OFF, LATENCY_SAMPLED, LATENCY_EVERY };
 enum verify_mode { VERIFY_OFF, VERIFY_VALUES };
 enum pin_mode { PIN_SPREAD, PIN_COMPACT, PIN_CORES, PIN_NONE, PIN_CPUS };
+enum arrival_kind { ARRIVAL_POISSON, ARRIVAL_CONSTANT, ARRIVAL_BURST, ARRIVAL_RAMP };
 enum mem_mode { MEM_LOCAL, MEM_INTERLEAVE, MEM_BIND };
 
 #define PARAMS_CPUS_MAX 1024
@@ -58,8 +59,15 @@ struct params {
 	uint64_t duration_ns, warmup_ns; /* duration 0: by ops */
 	uint64_t ops;			 /* per worker; 0: by duration */
 	uint32_t trials;
-	enum latency_mode latency;
-	uint32_t sample_every; /* LATENCY_SAMPLED: one in that many, on average */
+	double steady_slope; /* warm-up ends below it, share of the mean per window; 0: by time */
+	uint64_t rate;	     /* operations per second; 0: closed loop */
+	bool rate_per_proc;  /* ... of each worker; else of all together */
+	enum arrival_kind arrival;
+	uint32_t burst;		   /* ARRIVAL_BURST: operations planned for one moment */
+	double ramp_from, ramp_to; /* ARRIVAL_RAMP: rates like rate ... */
+	bool ramp_relative;	   /* ... or shares of it */
+	enum latency_mode latency; /* an open loop times every operation */
+	uint32_t sample_every;	   /* LATENCY_SAMPLED: one in that many, on average */
 	uint64_t interval_ns;
 	uint64_t hold_ns, think_ns;
 	enum pin_mode pin;

@@ -57,6 +57,17 @@ int pin_cpu(const struct params *params, uint32_t worker)
 	return nr ? cpus[worker % nr] : -1;
 }
 
+unsigned int pin_cpus(const struct params *params)
+{
+	uint16_t cpus[PARAMS_CPUS_MAX];
+
+	if (params->pin == PIN_CPUS)
+		return params->nr_pin_cpus; /* the scenario reader refuses one twice */
+	if (params->pin == PIN_CORES)
+		return host_cpus_one_per_core(cpus, PARAMS_CPUS_MAX);
+	return host_cpus_allowed(cpus, PARAMS_CPUS_MAX);
+}
+
 /* Bits of the nodes that are online: "0-1,3". Node 0 when it cannot be read. */
 static unsigned long online_nodes(void)
 {

@@ -145,6 +145,34 @@ static bool check_preload(const struct expansion *x, struct draft *draft)
 	return true;
 }
 
+static bool check_load(const struct expansion *x, struct draft *draft)
+{
+	struct params *params = &draft->params;
+
+	/* Every operation has its start and end read for the schedule's sake. */
+	if (params->rate) {
+		params->latency = LATENCY_EVERY;
+		return true;
+	}
+	if (params->arrival == ARRIVAL_RAMP) {
+		point_error(x, KEY_ARRIVAL,
+			    "a ramp needs an open loop: set rate, for example rate = 100k");
+		return false;
+	}
+	for (uint32_t i = 0; i < params->nr_expect; i++) {
+		const char *metric = params->expect[i].metric;
+
+		if (strncmp(metric, "response.", 9) != 0)
+			continue;
+		point_error(x, KEY_EXPECT,
+			    "'%s': response times need an open loop (rate = ...); a closed one has "
+			    "service.%s",
+			    metric, metric + 9);
+		return false;
+	}
+	return true;
+}
+
 static void check_cpus(const struct params *params, char **ret_skip)
 {
 	uint16_t allowed[PARAMS_CPUS_MAX];
@@ -207,6 +235,7 @@ enum verdict point_check(const struct expansion *x, struct draft *draft, char **
 		good = false;
 	}
 	good &= check_length(x, draft);
+	good &= check_load(x, draft);
 	good &= check_region(x, draft);
 	/* In this order: each uses what the one before resolved. */
 	good = check_keyspace(x, draft) && check_preload(x, draft) && good;

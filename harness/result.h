@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "overhead.h"
 #include "scenario.h"
 #include "trial.h"
 
@@ -19,6 +20,8 @@ struct result_build; /* opaque: a document under construction */
 
 /* host{} and tool{} are filled in here. started: CLOCK_REALTIME. */
 struct result_build *result_begin(const struct scenario *scenario, struct timespec started);
+/* What measuring costs here; without it the document says null. */
+void result_set_overhead(struct result_build *build, const struct overhead parts[OVERHEAD_NR]);
 /* Adds one trial to points[point_idx]; the trial may be freed afterwards. */
 void result_add_trial(struct result_build *build, size_t point_idx, const struct trial *trial);
 /*
@@ -41,6 +44,10 @@ int result_read(const char *path, FILE *diag, json_t **ret_result);
 
 /* The table, then one line each for overhead, host and how to read it. */
 void result_show(const json_t *result, FILE *out);
+/* `run --overhead`: the latency modes that it sweeps, and what each costs
+ * beside off, from the same rounds. */
+#define RESULT_OVERHEAD_SET "latency=off, sampled:256, sampled:64, every"
+void result_show_overhead(const json_t *result, FILE *out);
 /* Exit code that the document stands for: 0, 1 (failed, expect not met) or 3. */
 int result_exit_code(const json_t *result);
 /* `compare`: differences of host, params and layout first, then ratios. */

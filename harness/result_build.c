@@ -19,7 +19,7 @@ struct built_point {
 struct result_build {
 	const struct scenario *scenario;
 	struct timespec started;
-	json_t *host, *tool;
+	json_t *host, *tool, *overhead;
 	struct result_cpus cpus;
 	struct built_point *points; /* [scenario->nr_points] */
 };
@@ -33,6 +33,7 @@ static void build_free(struct result_build *build)
 	free(build->points);
 	json_decref(build->host);
 	json_decref(build->tool);
+	json_decref(build->overhead);
 	free(build);
 }
 
@@ -64,6 +65,25 @@ out_free:
 	free(cpus);
 	build_free(build);
 	return NULL;
+}
+
+void result_set_overhead(struct result_build *build, const struct overhead parts[OVERHEAD_NR])
+{
+	json_t *object = json_object();
+	int rc = 0;
+
+	for (int i = 0; i < OVERHEAD_NR; i++)
+		rc |= json_object_set_new(object, overhead_names[i],
+					  json_pack("{s:o, s:o, s:o}", "median_ns",
+						    result_number(parts[i].median_ns), "low_ns",
+						    result_number(parts[i].low_ns), "high_ns",
+						    result_number(parts[i].high_ns)));
+	json_decref(build->overhead);
+	build->overhead = object;
+	if (rc) {
+		json_decref(object);
+		build->overhead = NULL;
+	}
 }
 
 void result_add_trial(struct result_build *build, size_t point_idx, const struct trial *trial)
@@ -237,7 +257,8 @@ json_t *result_finish(struct result_build *build, bool interrupted)
 							    "complete"));
 	rc |= json_object_set_new(result, "started", rfc3339(build->started));
 	rc |= json_object_set_new(result, "finished", rfc3339(finished));
-	rc |= json_object_set_new(result, "overhead", json_null());
+	rc |= json_object_set_new(result, "overhead",
+				  build->overhead ? json_incref(build->overhead) : json_null());
 	rc |= json_object_set_new(result, "points", points);
 	build_free(build);
 	if (rc) {

@@ -73,6 +73,14 @@ bool result_trial_is_ok(const json_t *trial);
 
 /* ---- parts of the document: NULL without memory ----------------------- */
 
+/* result_open.c: what an open loop adds, and the time series. */
+json_t *result_rate_object(const struct params *params, const struct trial *trial);
+json_t *result_intervals_array(const struct params *params, const struct trial *trial);
+/* flags of a point that its trials' rate, intervals and warm-up raise */
+int result_add_load_flags(json_t *flags, const json_t *trials);
+/* "asked 100k/s, had 57k/s, ..." when the point's rate was missed, else "" */
+void result_rate_note(const json_t *trials, char *buf, size_t size);
+json_t *result_latency_object(const struct hist *hist, bool all_timed);
 json_t *result_trial_object(const struct params *params, const struct trial *trial);
 
 struct result_cpus {

@@ -77,7 +77,7 @@ static void put_expectations(const json_t *points, FILE *out)
 	}
 }
 
-/* Whatever numbers it has, by name. */
+/* Whatever it has, by name: a number, or a median with its quartiles. */
 static void put_overhead(json_t *overhead, FILE *out)
 {
 	const char *key, *between = "overhead: ";
@@ -88,15 +88,53 @@ static void put_overhead(json_t *overhead, FILE *out)
 	json_object_foreach(overhead, key, value)
 	{
 		char clean[164];
+		double median = result_get_number(value, "median_ns");
+		double low = result_get_number(value, "low_ns");
+		double high = result_get_number(value, "high_ns");
 
-		if (!json_is_number(value))
+		if (!json_is_number(value) && isnan(median))
 			continue;
-		fprintf(out, "%s%s %.3g", between, result_clean(key, 40, clean, sizeof(clean)),
-			json_number_value(value));
+		fprintf(out, "%s%s ", between, result_clean(key, 40, clean, sizeof(clean)));
+		if (json_is_number(value))
+			fprintf(out, "%.3g", json_number_value(value));
+		else if (isnan(low) || isnan(high))
+			fprintf(out, "%.3g ns", median);
+		else
+			fprintf(out, "%.3g ns (%.3g..%.3g)", median, low, high);
 		between = ", ";
 	}
 	if (between[0] == ',')
 		fputc('\n', out);
+}
+
+/* How late the harness itself starts what it could start in time: always said. */
+static void put_start_lag(const json_t *points, FILE *out)
+{
+	struct result_glyphs glyphs = result_glyphs();
+	double p99_ns = NAN;
+	bool open = false, asleep = false;
+	char worst[32];
+
+	for (size_t i = 0; i < json_array_size(points); i++) {
+		const json_t *trials = json_object_get(json_array_get(points, i), "trials");
+
+		for (size_t k = 0; k < json_array_size(trials); k++) {
+			const json_t *rate = json_object_get(json_array_get(trials, k), "rate");
+			const char *paced = result_get_text(rate, "paced_by");
+
+			open |= json_is_object(rate);
+			asleep |= paced && strcmp(paced, "sleep") == 0;
+			p99_ns = fmax(p99_ns, result_get_number(json_object_get(rate, "start_lag"),
+								"p99_ns"));
+		}
+	}
+	if (!open)
+		return;
+	result_format_ns(p99_ns, &glyphs, worst, sizeof(worst));
+	fprintf(out, "start lag: p99 %s in the worst trial%s\n", worst[0] ? worst : "not measured",
+		asleep ? "; where workers outnumber CPUs they sleep until shortly before a planned "
+			 "start" :
+			 "");
 }
 
 static void put_host(const json_t *result, FILE *out)
@@ -129,7 +167,9 @@ static void put_how_to_read(bool few_trials, FILE *out)
 		"nothing, so p50 to p99.9 hide\n"
 		"  waiting: judge a lock's tail by worst wait and stalled%% (worker time in waits "
 		"over 1 ms), and by min/max worker\n"
-		"  (slowest over fastest; near 0 is starved).\n",
+		"  (slowest over fastest; near 0 is starved). In an open loop operations start on a "
+		"schedule and response\n"
+		"  times count from the planned start, so that waiting shows.\n",
 		pm);
 	if (few_trials)
 		fprintf(out, "  Fewer than 6 trials give no 95 %% interval: trials = 6 or more "
@@ -146,6 +186,7 @@ void result_show(const json_t *result, FILE *out)
 	fputc('\n', out);
 	put_expectations(points, out);
 	put_overhead(json_object_get(result, "overhead"), out);
+	put_start_lag(points, out);
 	put_host(result, out);
 	put_how_to_read(few_trials, out);
 }

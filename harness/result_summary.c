@@ -26,16 +26,22 @@ static json_t *interval_object(const json_t *trials, const char *metric)
 			 "n", (json_int_t)nr, "method", interval.method);
 }
 
-static json_t *op_object(const json_t *trials, const char *op)
+/* Response times in an open loop, with the service times beside them. */
+static json_t *op_object(const struct params *params, const json_t *trials, const char *op)
 {
 	static const char *const percentiles[] = { "p50", "p99", "p999" };
 	json_t *object = json_object();
-	char metric[64], key[16];
+	char metric[64], key[24];
 	int rc = 0;
 
 	for (size_t i = 0; i < sizeof(percentiles) / sizeof(percentiles[0]); i++) {
-		snprintf(metric, sizeof(metric), "service.%s.%s", op, percentiles[i]);
+		snprintf(metric, sizeof(metric), "%s.%s", op, percentiles[i]);
 		snprintf(key, sizeof(key), "%s_ns", percentiles[i]);
+		rc |= json_object_set_new(object, key, interval_object(trials, metric));
+	}
+	for (size_t i = 0; params->rate && i < sizeof(percentiles) / sizeof(percentiles[0]); i++) {
+		snprintf(metric, sizeof(metric), "service.%s.%s", op, percentiles[i]);
+		snprintf(key, sizeof(key), "service_%s_ns", percentiles[i]);
 		rc |= json_object_set_new(object, key, interval_object(trials, metric));
 	}
 	if (rc) {
@@ -167,9 +173,9 @@ static bool has_few_samples(const struct params *params, const json_t *trials)
 	double *values;
 	size_t nr;
 
-	if (params->latency == LATENCY_OFF)
+	if (params->latency == LATENCY_OFF && !params->rate)
 		return false;
-	nr = result_metric(trials, "service.all.p99", &values);
+	nr = result_metric(trials, "all.p99", &values);
 	free(values);
 	return nr < result_ok_trials(trials);
 }
@@ -186,6 +192,7 @@ static json_t *flags_array(const struct params *params, const json_t *trials,
 		rc |= json_array_append_new(flags, json_string("pages-fallback"));
 	if (has_few_samples(params, trials))
 		rc |= json_array_append_new(flags, json_string("few-samples"));
+	rc |= result_add_load_flags(flags, trials);
 	if (rc) {
 		json_decref(flags);
 		return NULL;
@@ -197,14 +204,18 @@ json_t *result_summary(const struct params *params, const json_t *trials,
 		       const struct result_cpus *cpus)
 {
 	json_t *summary = json_object();
+	char note[200];
 	int rc = 0;
 
 	rc |= json_object_set_new(summary, "ops_per_s", interval_object(trials, "ops_per_s"));
 	for (size_t i = 0; i < RESULT_OPS; i++)
 		if (result_op_in_mix(&result_ops[i], params))
 			rc |= json_object_set_new(summary, result_ops[i].name,
-						  op_object(trials, result_ops[i].name));
+						  op_object(params, trials, result_ops[i].name));
 	rc |= add_table_figures(summary, trials);
+	result_rate_note(trials, note, sizeof(note));
+	rc |= json_object_set_new(summary, "loop", json_string(params->rate ? "open" : "closed"));
+	rc |= json_object_set_new(summary, "rate_note", result_string(note[0] ? note : NULL));
 	rc |= json_object_set_new(summary, "flags", flags_array(params, trials, cpus));
 	if (rc) {
 		json_decref(summary);
@@ -238,9 +249,9 @@ static const char *why_unmeasured(const struct params *params, const char *metri
 		return "no trial of this point was measured";
 	if (strncmp(metric, "response.", 9) == 0)
 		return "response times exist in an open loop only (rate = ...)";
-	if (params->latency == LATENCY_OFF)
+	if (params->latency == LATENCY_OFF && !params->rate)
 		return "latency = off measures no times of operations";
-	if (strstr(metric, ".max") && params->latency != LATENCY_EVERY)
+	if (strstr(metric, ".max") && params->latency != LATENCY_EVERY && !params->rate)
 		return "a maximum needs latency = every";
 	return "not in the mix, or fewer than 10 samples above it in some trial: run longer";
 }

@@ -56,7 +56,19 @@ static const struct {
 	[COL_FLAGS] = { "", "flags", 2, true },
 };
 
-static const char service_title[] = "service, closed loop";
+/* Points of one loop kind in a row make a block with headings of its own. In an
+ * open loop the rate was asked for, and the response times lead. */
+static const char *const latency_titles[] = { "service, closed loop", "response, open loop" };
+static const int closed_order[COL_NR] = {
+	COL_POINT,  COL_RATE,	  COL_RATE_INTERVAL, COL_RATE_TRIALS, COL_P50,
+	COL_P99,    COL_P999,	  COL_WORST_WAIT,    COL_STALLED,     COL_CPU,
+	COL_KERNEL, COL_FAIRNESS, COL_HITS,	     COL_DEAD_HOLDER, COL_FLAGS,
+};
+static const int open_order[COL_NR] = {
+	COL_POINT,	   COL_P99,	    COL_P50,	    COL_P999,	     COL_RATE,
+	COL_RATE_INTERVAL, COL_RATE_TRIALS, COL_WORST_WAIT, COL_STALLED,     COL_CPU,
+	COL_KERNEL,	   COL_FAIRNESS,    COL_HITS,	    COL_DEAD_HOLDER, COL_FLAGS,
+};
 
 #define CELL_BYTES 240
 
@@ -69,6 +81,9 @@ struct row {
 
 struct table {
 	FILE *out;
+	const int *order;
+	const char *title;
+	size_t first, end; /* the block's points */
 	struct result_glyphs glyphs;
 	char interval_heading[8];
 	int widths[COL_NR]; /* 0: not shown */
@@ -173,6 +188,10 @@ static void fill_row(struct row *row, const json_t *point, const struct result_g
 		return;
 	}
 	fill_latency(row, summary, glyphs);
+	/* What a backlog adds up to is no figure of the system. */
+	if (result_get_text(summary, "rate_note"))
+		for (int i = COL_P50; i <= COL_P999; i++)
+			row->cells[i][0] = '\0';
 	format_percent(result_get_number(summary, "stalled") * 100, row->cells[COL_STALLED],
 		       CELL_BYTES);
 	result_format_plain(result_get_number(summary, "cpu_ns_per_op"), row->cells[COL_CPU],
@@ -213,7 +232,7 @@ static void measure(struct table *table, const json_t *points, struct row *row)
 {
 	int *widths = table->widths, title;
 
-	for (size_t i = 0; i < json_array_size(points); i++) {
+	for (size_t i = table->first; i < table->end; i++) {
 		fill_row(row, json_array_get(points, i), &table->glyphs);
 		measure_row(table, row);
 	}
@@ -225,14 +244,16 @@ static void measure(struct table *table, const json_t *points, struct row *row)
 	}
 	if (widths[COL_RATE_INTERVAL])
 		widen(&widths[COL_RATE_INTERVAL], table->interval_heading);
-	title = (int)sizeof(service_title) - 1;
+	title = (int)strlen(table->title);
 	for (int i = COL_P50; i <= COL_P999; i++)
 		title -= widths[i] ? widths[i] + columns[i].gap : 0;
-	for (int i = COL_P999; i >= COL_P50; i--) {
-		if (!widths[i])
+	for (int i = 0; i < COL_NR; i++) {
+		int column = table->order[i];
+
+		if (column < COL_P50 || column > COL_P999 || !widths[column])
 			continue;
 		/* The gap before the first of them is not under the title. */
-		widths[i] += title + columns[i].gap > 0 ? title + columns[i].gap : 0;
+		widths[column] += title + columns[column].gap > 0 ? title + columns[column].gap : 0;
 		break;
 	}
 }
@@ -249,60 +270,73 @@ static void put_cell(const struct table *table, int column, const char *text, bo
 		fprintf(table->out, "%*s%s", pad, "", text);
 }
 
-static bool is_last(const struct table *table, int column)
+/* at: a position in the order. */
+static bool is_last(const struct table *table, int at)
 {
-	while (++column < COL_NR)
-		if (table->widths[column])
+	while (++at < COL_NR)
+		if (table->widths[table->order[at]])
 			return false;
 	return true;
 }
 
-/* The latency columns share one heading. */
-static int put_service_title(const struct table *table)
+/* The latency columns share one heading; returns the last one's position. */
+static int put_latency_title(const struct table *table, int at)
 {
-	int width = 0, column;
+	int width = 0;
 
-	for (column = COL_P50; column <= COL_P999; column++)
+	for (int column = COL_P50; column <= COL_P999; column++)
 		width += table->widths[column] ? table->widths[column] + columns[column].gap : 0;
 	if (width)
-		fprintf(table->out, "%*s", width, service_title);
-	return column - 1;
+		fprintf(table->out, "%*s", width, table->title);
+	return at + COL_P999 - COL_P50;
+}
+
+static bool is_latency(int column)
+{
+	return column >= COL_P50 && column <= COL_P999;
 }
 
 static void put_headings(const struct table *table)
 {
 	int last_top = COL_NR - 1;
 
-	while (last_top > COL_P999 && !(table->widths[last_top] && columns[last_top].top[0]))
+	while (last_top > 0 && !is_latency(table->order[last_top]) &&
+	       !(table->widths[table->order[last_top]] && columns[table->order[last_top]].top[0]))
 		last_top--;
 	for (int i = 0; i <= last_top; i++) {
-		if (i == COL_P50)
-			i = put_service_title(table);
-		else if (table->widths[i])
-			put_cell(table, i, columns[i].top, i == last_top);
+		int column = table->order[i];
+
+		if (is_latency(column))
+			i = put_latency_title(table, i);
+		else if (table->widths[column])
+			put_cell(table, column, columns[column].top, i == last_top);
 	}
 	fputc('\n', table->out);
-	for (int i = 0; i < COL_NR; i++)
-		if (table->widths[i])
-			put_cell(table, i,
-				 i == COL_RATE_INTERVAL ? table->interval_heading :
-							  columns[i].bottom,
+	for (int i = 0; i < COL_NR; i++) {
+		int column = table->order[i];
+
+		if (table->widths[column])
+			put_cell(table, column,
+				 column == COL_RATE_INTERVAL ? table->interval_heading :
+							       columns[column].bottom,
 				 is_last(table, i));
+	}
 	fputc('\n', table->out);
 }
 
 static void put_figures(const struct table *table, const struct row *row)
 {
-	for (int i = COL_RATE; i < COL_NR; i++) {
-		const char *text = row->cells[i];
+	for (int i = 1; i < COL_NR; i++) {
+		int column = table->order[i];
+		const char *text = row->cells[column];
 
-		if (!table->widths[i])
+		if (!table->widths[column])
 			continue;
 		/* Blank beside ± and (n); a dash where a figure could be. */
-		if (!text[0] && !columns[i].left && i != COL_RATE_INTERVAL)
+		if (!text[0] && !columns[column].left && column != COL_RATE_INTERVAL)
 			text = "-";
 		if (text[0] || !is_last(table, i))
-			put_cell(table, i, text, is_last(table, i));
+			put_cell(table, column, text, is_last(table, i));
 	}
 }
 
@@ -319,8 +353,11 @@ static void put_reason(const struct table *table, const struct row *row, const j
 	};
 	const char *status = result_get_text(point, "status"), *words = "";
 	const char *reason = result_get_text(point, "reason");
+	const char *note = result_get_text(json_object_get(point, "summary"), "rate_note");
 	char clean[REASON_COLUMNS * 4];
 
+	if (row->has_figures && !reason)
+		reason = note;
 	if (row->has_figures && !reason)
 		return;
 	for (size_t i = 0; status && i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
@@ -355,7 +392,7 @@ static void put_rows(const struct table *table, const json_t *points, struct row
 	const char *section = NULL;
 	size_t section_len = 0;
 
-	for (size_t i = 0; i < json_array_size(points); i++) {
+	for (size_t i = table->first; i < table->end; i++) {
 		const json_t *point = json_array_get(points, i);
 		char name[CELL_BYTES];
 
@@ -371,10 +408,30 @@ static void put_rows(const struct table *table, const json_t *points, struct row
 	}
 }
 
+static bool is_open(const json_t *point)
+{
+	const char *loop = result_get_text(json_object_get(point, "summary"), "loop");
+
+	return loop && strcmp(loop, "open") == 0;
+}
+
+static void put_block(struct table *table, const json_t *points, struct row *row)
+{
+	bool open = is_open(json_array_get(points, table->first));
+
+	memset(table->widths, 0, sizeof(table->widths));
+	table->order = open ? open_order : closed_order;
+	table->title = latency_titles[open];
+	measure(table, points, row);
+	put_headings(table);
+	put_rows(table, points, row);
+}
+
 bool result_table(const json_t *points, FILE *out)
 {
 	struct table table = { .out = out, .glyphs = result_glyphs() };
 	struct row *row = calloc(1, sizeof(*row));
+	size_t nr = json_array_size(points);
 
 	snprintf(table.interval_heading, sizeof(table.interval_heading), "%s95%%",
 		 table.glyphs.plus_minus);
@@ -382,9 +439,17 @@ bool result_table(const json_t *points, FILE *out)
 		fprintf(out, "no memory to draw the table\n");
 		return false;
 	}
-	measure(&table, points, row);
-	put_headings(&table);
-	put_rows(&table, points, row);
+	do {
+		table.end = table.first + 1;
+		while (table.end < nr && is_open(json_array_get(points, table.end)) ==
+						 is_open(json_array_get(points, table.first)))
+			table.end++;
+		table.end = table.end < nr ? table.end : nr;
+		put_block(&table, points, row);
+		table.first = table.end;
+		if (table.first < nr)
+			fputc('\n', out);
+	} while (table.first < nr);
 	free(row);
 	return table.few_trials;
 }

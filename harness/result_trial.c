@@ -24,7 +24,7 @@ static json_t *percentile(const struct hist *hist, double fraction)
 }
 
 /* all_timed: every operation was, so that the maximum is one. */
-static json_t *latency_object(const struct hist *hist, bool all_timed)
+json_t *result_latency_object(const struct hist *hist, bool all_timed)
 {
 	static const struct {
 		const char *key;
@@ -57,16 +57,17 @@ static json_t *latency_object(const struct hist *hist, bool all_timed)
 	return object;
 }
 
-static json_t *service_object(const struct params *params, const struct trial *trial,
-			      struct hist *scratch)
+/* Response times exist in an open loop only; there every operation is timed. */
+static json_t *ops_object(const struct params *params, const struct trial *trial, bool response,
+			  struct hist *scratch)
 {
-	bool all_timed = params->latency == LATENCY_EVERY;
-	json_t *service;
+	bool all_timed = params->rate || params->latency == LATENCY_EVERY;
+	json_t *object;
 	int rc = 0;
 
-	if (params->latency == LATENCY_OFF)
+	if (response ? !params->rate : !params->rate && params->latency == LATENCY_OFF)
 		return json_null();
-	service = json_object();
+	object = json_object();
 	for (size_t i = 0; i < RESULT_OPS; i++) {
 		if (!result_op_in_mix(&result_ops[i], params))
 			continue;
@@ -74,15 +75,17 @@ static json_t *service_object(const struct params *params, const struct trial *t
 		for (uint32_t w = 0; w < trial->nr_workers; w++)
 			for (int class = 0; class < HIST_CLASSES; class ++)
 				if (result_ops[i].classes >> class & 1u)
-					hist_merge(scratch, &trial->workers[w].service[class]);
-		rc |= json_object_set_new(service, result_ops[i].name,
-					  latency_object(scratch, all_timed));
+					hist_merge(scratch,
+						   response ? &trial->workers[w].response[class] :
+							      &trial->workers[w].service[class]);
+		rc |= json_object_set_new(object, result_ops[i].name,
+					  result_latency_object(scratch, all_timed));
 	}
 	if (rc) {
-		json_decref(service);
+		json_decref(object);
 		return NULL;
 	}
-	return service;
+	return object;
 }
 
 static json_t *wait_object(const struct trial *trial, struct hist *scratch)
@@ -90,7 +93,7 @@ static json_t *wait_object(const struct trial *trial, struct hist *scratch)
 	hist_reset(scratch);
 	for (uint32_t w = 0; w < trial->nr_workers; w++)
 		hist_merge(scratch, &trial->workers[w].wait);
-	return latency_object(scratch, true);
+	return result_latency_object(scratch, true);
 }
 
 static double stalled_share(const struct trial *trial)
@@ -234,8 +237,9 @@ static const char *pages_name(enum shmht_pages pages)
 /* What only a trial that ran to its end can have; else every key is null. */
 static int add_measurements(json_t *object, const struct params *params, const struct trial *trial)
 {
-	static const char *const keys[] = { "seconds", "ops",	   "ops_per_s", "latency",  "wait",
-					    "stalled", "outcomes", "fairness",	"integrity" };
+	static const char *const keys[] = { "seconds",	 "ops",	    "ops_per_s", "latency",
+					    "wait",	 "stalled", "outcomes",	 "fairness",
+					    "integrity", "rate",    "intervals" };
 	struct hist *scratch;
 	int rc = 0;
 
@@ -252,13 +256,16 @@ static int add_measurements(json_t *object, const struct params *params, const s
 	rc |= json_object_set_new(object, "ops_per_s",
 				  result_number((double)trial->ops / trial->seconds));
 	rc |= json_object_set_new(object, "latency",
-				  json_pack("{s:o, s:n}", "service",
-					    service_object(params, trial, scratch), "response"));
+				  json_pack("{s:o, s:o}", "service",
+					    ops_object(params, trial, false, scratch), "response",
+					    ops_object(params, trial, true, scratch)));
 	rc |= json_object_set_new(object, "wait", wait_object(trial, scratch));
 	rc |= json_object_set_new(object, "stalled", result_number(stalled_share(trial)));
 	rc |= json_object_set_new(object, "outcomes", outcomes_object(trial));
 	rc |= json_object_set_new(object, "fairness", fairness_object(trial));
 	rc |= json_object_set_new(object, "integrity", integrity_object(params, trial));
+	rc |= json_object_set_new(object, "rate", result_rate_object(params, trial));
+	rc |= json_object_set_new(object, "intervals", result_intervals_array(params, trial));
 	free(scratch);
 	return rc;
 }
@@ -284,7 +291,10 @@ json_t *result_trial_object(const struct params *params, const struct trial *tri
 	rc |= json_object_set_new(object, "workers", workers_array(trial));
 	/* Named by the schema, and not measured by this version. */
 	rc |= json_object_set_new(object, "kernel", json_null());
-	rc |= json_object_set_new(object, "intervals", json_null());
+	rc |= json_object_set_new(object, "warmup_s", result_number(trial->warmup_s));
+	rc |= json_object_set_new(object, "steady",
+				  params->steady_slope > 0 ? json_boolean(trial->steady) :
+							     json_null());
 	rc |= json_object_set_new(object, "pages", result_string(pages_name(trial->pages_had)));
 	rc |= json_object_set_new(object, "pages_reason", text_or_null(trial->pages_reason));
 	rc |= json_object_set_new(object, "region_bytes", result_count(trial->region_bytes));

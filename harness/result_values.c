@@ -180,15 +180,27 @@ size_t result_ok_trials(const json_t *trials)
 	return ok;
 }
 
+/* clock NULL: response where there is one, which is in an open loop. */
+static const json_t *latency_of(const json_t *trial, const char *clock)
+{
+	const json_t *latency = json_object_get(trial, "latency");
+	const json_t *response = json_object_get(latency, "response");
+
+	if (clock)
+		return json_object_get(latency, clock);
+	return json_is_object(response) ? response : json_object_get(latency, "service");
+}
+
 size_t result_metric(const json_t *trials, const char *metric, double **ret_values)
 {
-	const char *clock = "service", *op = NULL, *key = metric;
+	const char *clock = NULL, *op = NULL, *key = metric;
 	size_t len = json_array_size(trials), found = 0;
 	double *values = NULL;
 
 	*ret_values = NULL;
 	if (strcmp(metric, "ops_per_s") != 0 && strcmp(metric, "stalled") != 0) {
 		if (strncmp(metric, "service.", 8) == 0) {
+			clock = "service";
 			metric += 8;
 		} else if (strncmp(metric, "response.", 9) == 0) {
 			clock = "response";
@@ -206,8 +218,7 @@ size_t result_metric(const json_t *trials, const char *metric, double **ret_valu
 		if (!result_trial_is_ok(trial))
 			continue;
 		if (op)
-			from = json_object_get(
-				json_object_get(json_object_get(trial, "latency"), clock), op);
+			from = json_object_get(latency_of(trial, clock), op);
 		values[found] = result_get_number(from, key);
 		found += values[found] >= 0; /* false for NaN too */
 	}

@@ -27,13 +27,10 @@ static int check_latency_metric(const char *metric, char *why, size_t size)
 {
 	const char *op = metric, *dot;
 
-	if (strncmp(op, "response.", 9) == 0) {
-		snprintf(why, size,
-			 "'%s': response times need an open loop; a closed one has service.%s",
-			 metric, op + 9);
-		return -EINVAL;
-	}
-	if (strncmp(op, "service.", 8) == 0)
+	/* Whether the point has response times is known when its rate is. */
+	if (strncmp(op, "response.", 9) == 0)
+		op += 9;
+	else if (strncmp(op, "service.", 8) == 0)
 		op += 8;
 	dot = strrchr(op, '.');
 	if (!dot || !is_one_of(op, (size_t)(dot - op), op_metrics)) {

@@ -6,7 +6,8 @@
  *	scenario_read.c	  files -> sections of entries, as written
  *	scenario_entry.c  an entry checked where it stands
  *	scenario_keys.c	  the table of keys: parse, allowed values, list
- *	scenario_values.c values with a grammar of their own; scenario_expect.c expectations
+ *	scenario_values.c values with a grammar of their own; scenario_expect.c expectations;
+ *	scenario_load.c	  those of the load: rate, arrival, steady
  *	points.c	  sections -> points; point_check.c keys against each other
  *	scenario.c	  ties them together: request, --set, errors
  */
@@ -46,9 +47,11 @@ enum key_id {
 	KEY_MIX,
 	KEY_DURATION,
 	KEY_WARMUP,
+	KEY_STEADY,
 	KEY_OPS,
 	KEY_TRIALS,
 	KEY_RATE,
+	KEY_ARRIVAL,
 	KEY_LATENCY,
 	KEY_INTERVAL,
 	KEY_HOLD,
@@ -118,7 +121,7 @@ struct nearest {
 void nearest_begin(struct nearest *nearest, const char *text);
 void nearest_offer(struct nearest *nearest, const char *candidate);
 
-/* scenario_values.c, scenario_expect.c: the KIND_OWN values. */
+/* scenario_values.c, scenario_load.c, scenario_expect.c: the KIND_OWN values. */
 int value_lock(const char *text, struct draft *draft, char *why, size_t size);
 int value_stripes(const char *text, struct draft *draft, char *why, size_t size);
 int value_value_size(const char *text, struct draft *draft, char *why, size_t size);
@@ -126,7 +129,9 @@ int value_preload(const char *text, struct draft *draft, char *why, size_t size)
 int value_keyspace(const char *text, struct draft *draft, char *why, size_t size);
 int value_keys(const char *text, struct draft *draft, char *why, size_t size);
 int value_mix(const char *text, struct draft *draft, char *why, size_t size);
+int value_steady(const char *text, struct draft *draft, char *why, size_t size);
 int value_rate(const char *text, struct draft *draft, char *why, size_t size);
+int value_arrival(const char *text, struct draft *draft, char *why, size_t size);
 int value_latency(const char *text, struct draft *draft, char *why, size_t size);
 int value_pin(const char *text, struct draft *draft, char *why, size_t size);
 int value_mem(const char *text, struct draft *draft, char *why, size_t size);
@@ -145,7 +150,9 @@ void format_preload(const struct params *params, char *buf, size_t size);
 void format_keyspace(const struct params *params, char *buf, size_t size);
 void format_keys(const struct params *params, char *buf, size_t size);
 void format_mix(const struct params *params, char *buf, size_t size);
+void format_steady(const struct params *params, char *buf, size_t size);
 void format_rate(const struct params *params, char *buf, size_t size);
+void format_arrival(const struct params *params, char *buf, size_t size);
 void format_latency(const struct params *params, char *buf, size_t size);
 void format_pin(const struct params *params, char *buf, size_t size);
 void format_mem(const struct params *params, char *buf, size_t size);

@@ -89,14 +89,23 @@ const struct key scenario_keys[KEY_NR] = {
 		      OWN(mix, "OPERATION:WEIGHT ..., operations search insert update remove") },
 	[KEY_DURATION] = { "duration", "500ms", "measured time of a trial", TIME(duration_ns, 0) },
 	[KEY_WARMUP] = { "warmup", "100ms", "time before it", TIME(warmup_ns, 0) },
+	[KEY_STEADY] = { "steady", "off",
+			 "warm-up goes on, at most 10 times warmup, until the rate's slope is below",
+			 OWN(steady,
+			     "off, slope:2% (of the mean, per interval, over the last 5)") },
 	[KEY_OPS] = { "ops", "0", "operations per worker instead of duration; 0 = by duration",
 		      COUNT64(ops, 0, 1000000000000000) },
 	[KEY_TRIALS] = { "trials", "6", "how often each point is run, interleaved with the others",
 			 COUNT32(trials, 1, 10000) },
-	[KEY_RATE] = { "rate", "max", "operations per second; max = closed loop",
-		       OWN(rate, "max") },
+	[KEY_RATE] = { "rate", "max",
+		       "operations per second on a schedule (open loop); max = closed loop",
+		       OWN(rate, "max, 100k (of all workers), 100k/proc (of each)") },
+	[KEY_ARRIVAL] = { "arrival", "poisson", "how an open loop's operations are planned",
+			  OWN(arrival,
+			      "poisson, constant, burst:N (N at one moment), ramp:A:B (rate from A "
+			      "to B, as rate counts or in % of it)") },
 	[KEY_LATENCY] = { "latency", "sampled:64",
-			  "which operations are timed; one in 64, at random",
+			  "which operations are timed; one in 64, at random; open loop: every",
 			  OWN(latency, "sampled:N with N from 1 to 1Mi, every, off") },
 	[KEY_INTERVAL] = { "interval", "100ms", "length of the slices a trial is cut into",
 			   TIME(interval_ns, 1000000) },
@@ -116,8 +125,8 @@ const struct key scenario_keys[KEY_NR] = {
 			  TIME(timeout_ns, 0) },
 	[KEY_EXPECT] = { "expect", "none", "checked after the run; a list of metric and bound",
 			 OWN(expect,
-			     "none, METRIC<=VALUE, METRIC>=VALUE; METRIC is OP.FIGURE, ops_per_s, "
-			     "stalled; OP search search.hit search.miss insert update remove all; "
+			     "none, METRIC<=VALUE, METRIC>=VALUE; METRIC is "
+			     "[response.|service.]OP.FIGURE, ops_per_s, stalled; OP search search.hit search.miss insert update remove all; "
 			     "FIGURE p50 p90 p99 p999 p9999 max mean") },
 	[KEY_INCLUDE] = { "include", "", "scenario file that is read before this one",
 			  .kind = KIND_OWN, .values = "FILE, relative to the one that names it" },
@@ -213,6 +222,8 @@ static const char *key_word(const struct key *key, unsigned int idx)
 						  "sequential" };
 	static const char *const pin_words[] = { "spread", "compact", "cores", "none", "cpus" };
 	static const char *const latency_list[] = { "sampled", "every", "off" };
+	static const char *const arrival_words[] = { "poisson", "constant", "burst", "ramp" };
+	static const char *const steady_words[] = { "off", "slope" };
 	static const char *const mem_words[] = { "local", "interleave", "bind" };
 	const struct shmht_strategy *strategy;
 
@@ -228,6 +239,12 @@ static const char *key_word(const struct key *key, unsigned int idx)
 		return idx < 5 ? keys_words[idx] : NULL;
 	case KEY_PIN:
 		return idx < 5 ? pin_words[idx] : NULL;
+	case KEY_RATE:
+		return idx < 1 ? "max" : NULL;
+	case KEY_ARRIVAL:
+		return idx < 4 ? arrival_words[idx] : NULL;
+	case KEY_STEADY:
+		return idx < 2 ? steady_words[idx] : NULL;
 	case KEY_LATENCY:
 		return idx < 3 ? latency_list[idx] : NULL;
 	case KEY_MEM:

@@ -272,15 +272,6 @@ int value_mix(const char *text, struct draft *draft, char *why, size_t size)
 	return 0;
 }
 
-int value_rate(const char *text, struct draft *draft, char *why, size_t size)
-{
-	(void)draft;
-	if (strcmp(text, "max") == 0)
-		return 0;
-	snprintf(why, size, "only the closed loop can be run");
-	return -EINVAL;
-}
-
 int value_latency(const char *text, struct draft *draft, char *why, size_t size)
 {
 	const char *every = after_head(text, "sampled");

@@ -22,6 +22,7 @@
 
 #include "pin.h"
 #include "shmht_clock.h"
+#include "time_series.h"
 #include "verify.h"
 #include "worker.h"
 
@@ -45,10 +46,12 @@ struct run {
 	uint32_t nr_children;
 	uint64_t last_progress, last_progress_ns;
 	uint64_t t_start, t_end; /* ticks of the measured window */
+	struct time_series series;
 };
 
 static int interrupted;
 static bool nohup; /* SIGHUP was ignored when we started */
+void (*supervise_on_interval)(const struct point *point, const struct interval_figures *);
 
 static void watched_signals(sigset_t *set)
 {
@@ -126,6 +129,7 @@ static void fill_job(const struct run *run, uint32_t worker, struct shmht *map,
 		.trial = run->k,
 		.worker = worker,
 		.cpu = pin_cpu(&run->point->params, worker),
+		.sleepy = run->trial->paced_by_sleep,
 		.ns_per_tick = shmht_ns_per_tick(),
 	};
 }
@@ -279,7 +283,7 @@ static void kill_children(struct run *run)
 
 static void set_phase(struct run *run, enum phase phase)
 {
-	atomic_store(&run->control->phase, phase);
+	series_set_phase(&run->series, phase);
 	syscall(SYS_futex, &run->control->phase, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
 }
 
@@ -336,6 +340,7 @@ static int wait_stage(struct run *run, enum stage wanted)
 			return -1;
 		if (there == run->control->nr_workers)
 			return 0;
+		series_tick(&run->series);
 		wait_signal(nap_ns);
 		if (nap_ns < 5000000)
 			nap_ns *= 2; /* short trials end promptly, long ones are left alone */
@@ -344,15 +349,36 @@ static int wait_stage(struct run *run, enum stage wanted)
 
 static int wait_until(struct run *run, uint64_t deadline_ns)
 {
-	uint64_t now;
+	uint64_t now, until;
 
 	while ((now = shmht_monotonic_ns()) < deadline_ns) {
-		uint64_t left = deadline_ns - now;
-
-		wait_signal(left < NS_PER_S ? left : NS_PER_S);
+		until = series_next_ns(&run->series);
+		until = until < deadline_ns ? until : deadline_ns;
+		if (until > now)
+			wait_signal(until - now < NS_PER_S ? until - now : NS_PER_S);
+		series_tick(&run->series);
 		if (watch(run, false))
 			return -1;
 	}
+	return 0;
+}
+
+static int warm_up(struct run *run)
+{
+	const struct params *params = &run->point->params;
+	uint64_t begin = shmht_monotonic_ns(), cap = STEADY_CAP * params->warmup_ns;
+	bool steady = params->steady_slope == 0;
+
+	if (wait_until(run, begin + params->warmup_ns))
+		return -1;
+	/* Asked anew after each interval, at least over STEADY_WINDOWS of them. */
+	while (!steady && shmht_monotonic_ns() < begin + cap) {
+		steady = series_is_steady(&run->series, params->steady_slope);
+		if (!steady && wait_until(run, series_next_ns(&run->series)))
+			return -1;
+	}
+	run->trial->steady = steady;
+	run->trial->warmup_s = (double)(shmht_monotonic_ns() - begin) * 1e-9;
 	return 0;
 }
 
@@ -361,7 +387,7 @@ static int measure_by_time(struct run *run)
 	const struct params *params = &run->point->params;
 
 	set_phase(run, PHASE_WARMUP);
-	if (wait_until(run, shmht_monotonic_ns() + params->warmup_ns))
+	if (warm_up(run))
 		return -1;
 	set_phase(run, PHASE_MEASURE);
 	run->t_start = shmht_ticks_ordered();
@@ -372,8 +398,53 @@ static int measure_by_time(struct run *run)
 	return wait_stage(run, STAGE_DONE);
 }
 
+/* What is told ahead, so that no worker has passed it when it hears of it. */
+#define PLAN_AHEAD_NS 2000000u
+
+static uint64_t ticks_of(uint64_t ns)
+{
+	return (uint64_t)((double)ns / shmht_ns_per_tick());
+}
+
+/* The window is that of the plan, exactly as long as asked for. */
+static int measure_open(struct run *run)
+{
+	const struct params *params = &run->point->params;
+	struct control *control = run->control;
+	uint64_t now = shmht_monotonic_ns(), ticks = shmht_ticks();
+	bool known = params->steady_slope == 0;
+
+	atomic_store(&control->plan_origin, ticks + ticks_of(PLAN_AHEAD_NS));
+	if (known)
+		atomic_store(&control->plan_measure,
+			     ticks + ticks_of(PLAN_AHEAD_NS + params->warmup_ns));
+	set_phase(run, PHASE_WARMUP);
+	if (warm_up(run))
+		return -1;
+	if (known) {
+		now += params->warmup_ns;
+	} else {
+		now = shmht_monotonic_ns();
+		atomic_store(&control->plan_measure, shmht_ticks() + ticks_of(PLAN_AHEAD_NS));
+	}
+	run->t_start = atomic_load(&control->plan_measure);
+	run->t_end = run->t_start + ticks_of(params->duration_ns);
+	atomic_store(&control->plan_stop, run->t_end);
+	if (wait_until(run, now + PLAN_AHEAD_NS))
+		return -1;
+	set_phase(run, PHASE_MEASURE);
+	if (wait_until(run, now + PLAN_AHEAD_NS + params->duration_ns))
+		return -1;
+	set_phase(run, PHASE_STOP);
+	return wait_stage(run, STAGE_DONE);
+}
+
 static int measure_by_ops(struct run *run)
 {
+	if (run->point->params.rate) {
+		atomic_store(&run->control->plan_origin, shmht_ticks());
+		atomic_store(&run->control->plan_measure, 0);
+	}
 	set_phase(run, PHASE_MEASURE);
 	if (wait_stage(run, STAGE_DONE))
 		return -1;
@@ -416,6 +487,8 @@ static int collect(struct run *run)
 			give_up(run, TRIAL_FAILED, "worker %u: %s (%llu errors)", i, part->error,
 				(unsigned long long)part->errors);
 	}
+	if (series_collect(&run->series, run->t_start, run->t_end, trial))
+		return give_up(run, TRIAL_NOT_MEASURED, "no memory for the intervals");
 	return 0;
 }
 
@@ -454,16 +527,30 @@ static int create_table(struct run *run)
 
 static int create_control(struct run *run)
 {
-	uint32_t procs = run->point->params.procs;
+	const struct params *params = &run->point->params;
+	uint32_t procs = params->procs, slots;
+	uint64_t interval_ns;
+	size_t offset;
 
-	run->control_bytes = sizeof(*run->control) + procs * sizeof(run->control->workers[0]);
+	slots = interval_plan(params->duration_ns, params->interval_ns, procs, &interval_ns);
+	offset = (sizeof(*run->control) + procs * sizeof(run->control->workers[0]) + 4095) &
+		 ~(size_t)4095;
+	run->control_bytes = offset + (size_t)procs * slots * sizeof(struct interval_slot);
 	run->control = mmap(NULL, run->control_bytes, PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+			    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (run->control == MAP_FAILED) {
 		run->control = NULL;
 		return give_up(run, TRIAL_NOT_MEASURED, "no memory for %u workers' results", procs);
 	}
 	run->control->nr_workers = procs;
+	run->control->nr_slots = slots;
+	run->control->slots_offset = offset;
+	run->control->plan_measure = run->control->plan_stop = UINT64_MAX;
+	run->series = (struct time_series){ .control = run->control,
+					    .point = run->point,
+					    .interval_ns = interval_ns };
+	run->trial->steady = true;
+	run->trial->paced_by_sleep = params->rate && procs > pin_cpus(params);
 	return 0;
 }
 
@@ -477,7 +564,9 @@ void supervise_trial(const struct point *point, uint32_t k, struct trial *ret_tr
 	if (create_control(&run) || create_table(&run) || start_children(&run) ||
 	    wait_stage(&run, STAGE_READY))
 		goto out;
-	if (point->params.ops ? measure_by_ops(&run) : measure_by_time(&run))
+	if (point->params.ops  ? measure_by_ops(&run) :
+	    point->params.rate ? measure_open(&run) :
+				 measure_by_time(&run))
 		goto out;
 	/* A worker says DONE before it exits. */
 	for (uint64_t end = shmht_monotonic_ns() + SILENCE_NS;

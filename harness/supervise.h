@@ -21,6 +21,9 @@ void supervise_init(void);
 /* The signal that asked the run to end; 0: none so far. Takes a pending one. */
 int supervise_interrupted(void);
 
+/* Called after each interval of the window with its figures; NULL: nobody looks. */
+extern void (*supervise_on_interval)(const struct point *point, const struct interval_figures *);
+
 /*
  * Trial k of a point. Always fills *ret_trial (status tells); the caller frees
  * it by trial_free(). Returns early, as not measured, once interrupted.

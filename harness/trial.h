@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "hist.h"
+#include "intervals.h"
 #include "params.h"
 #include "shmht.h"
 
@@ -50,6 +51,13 @@ struct worker_result {
 	uint64_t outcomes[OP_NR][OUTCOME_NR];
 	struct hist service[HIST_CLASSES];
 	struct hist wait; /* contended acquires, each timed */
+	/* Open loop: from the planned start; every operation of the window. */
+	struct hist response[HIST_CLASSES];
+	struct hist start_lag;	  /* of operations that the worker was free to start in time */
+	uint64_t planned;	  /* operations planned within the window ... */
+	uint64_t backlog;	  /* ... and of those not started at its end */
+	uint64_t backlog_late_ns; /* how late the first of them was by then */
+	uint64_t pace_sleeps;	  /* waits that slept: each is a system call of the harness */
 };
 
 enum trial_status { TRIAL_OK, TRIAL_FAILED, TRIAL_NOT_MEASURED };
@@ -67,6 +75,11 @@ struct trial {
 	uint64_t region_bytes;
 	uint32_t nr_workers;
 	struct worker_result *workers; /* [nr_workers] */
+	double warmup_s;	       /* had */
+	bool steady;		       /* reached within the cap; true when not asked for */
+	bool paced_by_sleep;	       /* open loop: more workers than CPUs */
+	uint32_t nr_intervals;
+	struct interval_figures *intervals; /* [nr_intervals] */
 };
 
 void trial_free(struct trial *trial);

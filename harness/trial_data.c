@@ -23,6 +23,9 @@ void trial_free(struct trial *trial)
 	if (!trial)
 		return;
 	free(trial->workers);
+	free(trial->intervals);
+	trial->intervals = NULL;
+	trial->nr_intervals = 0;
 	trial->workers = NULL;
 	trial->nr_workers = 0;
 }

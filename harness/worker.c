@@ -17,10 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "arrival.h"
 #include "opstream.h"
 #include "shmht_clock.h"
 #include "value.h"
@@ -44,7 +46,19 @@ struct worker {
 	struct shmht_lock_stats stats_before;
 	struct rusage usage_before;
 	double run_delay_before;
+	/* intervals */
+	struct interval_slot *slots;
+	struct interval_cut cut;
+	uint64_t ops_before_window; /* for ops_ever */
+	uint32_t seen;		    /* control->phase as last acted upon */
+	/* open loop */
+	struct arrival arrival;
+	uint64_t planned; /* ticks */
+	bool was_free;	  /* before the planned start of the present operation */
 };
+
+static uint64_t open_wait(struct worker *w);
+static void open_record(struct worker *w, enum hist_class class, uint64_t start, uint64_t end);
 
 static void part_error(struct worker_part *part, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -155,7 +169,10 @@ static inline __attribute__((always_inline)) int search_in_place(struct worker *
 	return r ? r : shmht_lookup(w->ctx, w->key, w->params->key_size, found, len);
 }
 
-static inline __attribute__((always_inline)) void do_op(struct worker *w, uint64_t op, bool verify)
+/* open: waits for the planned start once everything is prepared, and returns
+ * false when the run ends before it. */
+static inline __attribute__((always_inline)) bool do_op(struct worker *w, uint64_t op, bool verify,
+							bool open)
 {
 	const struct params *params = w->params;
 	struct worker_result *result = &w->part->result;
@@ -172,8 +189,13 @@ static inline __attribute__((always_inline)) void do_op(struct worker *w, uint64
 		len = op_value_len(op, params->value_min, params->value_max);
 		value_fill(w->value, len, id, w->nonce++);
 	}
-	if (op_is_timed(op))
+	if (open) {
+		start = open_wait(w);
+		if (!start)
+			return false;
+	} else if (op_is_timed(op)) {
 		start = shmht_ticks_ordered();
+	}
 	switch (kind) {
 	case OP_SEARCH:
 		r = in_place ? search_in_place(w, &found, &len) :
@@ -190,7 +212,7 @@ static inline __attribute__((always_inline)) void do_op(struct worker *w, uint64
 		r = shmht_remove(w->ctx, w->key, params->key_size);
 		break;
 	}
-	if (op_is_timed(op))
+	if (open || op_is_timed(op))
 		end = shmht_ticks_ordered();
 
 	outcome = outcome_of(r);
@@ -210,11 +232,14 @@ static inline __attribute__((always_inline)) void do_op(struct worker *w, uint64
 	}
 	if (in_place)
 		shmht_read_end(w->ctx);
-	if (op_is_timed(op) && w->measuring)
+	if (open)
+		open_record(w, class_of(kind, r), start, end);
+	else if (op_is_timed(op) && w->measuring)
 		hist_record(&result->service[class_of(kind, r)],
 			    (uint64_t)((double)(end - start) * w->job->ns_per_tick + 0.5));
 	if (__builtin_expect(w->waits_seen != w->stats->contended, 0))
 		take_waits(w);
+	return true;
 }
 
 static void think(const struct worker *w)
@@ -235,7 +260,9 @@ static void begin_window(struct worker *w)
 	take_waits(w);
 	memset(result->outcomes, 0, sizeof(result->outcomes));
 	w->stats_before = *w->stats;
+	w->ops_before_window += w->ops;
 	w->ops = 0;
+	interval_cut_begin(&w->cut);
 	w->run_delay_before = run_delay();
 	getrusage(RUSAGE_THREAD, &w->usage_before);
 	w->measuring = true;
@@ -271,6 +298,31 @@ static void end_window(struct worker *w)
 	w->measuring = false;
 }
 
+/* Ends the slot of the interval that was seen last. */
+static void close_interval(struct worker *w)
+{
+	struct worker_result *result = &w->part->result;
+	uint32_t number = w->seen >> PHASE_BITS, last = w->job->control->nr_slots - 1;
+
+	atomic_store_explicit(&w->part->ops_ever, w->ops_before_window + w->ops,
+			      memory_order_relaxed);
+	if ((w->seen & PHASE_MASK) != PHASE_MEASURE)
+		return;
+	interval_cut(&w->cut, w->params->rate ? result->response : result->service, HIST_CLASSES,
+		     w->ops, &w->slots[number < last ? number : last]);
+}
+
+/* The phase or the interval changed. False: the run is over. */
+static __attribute__((noinline)) bool phase_changed(struct worker *w, uint32_t word)
+{
+	close_interval(w);
+	/* An open loop's window begins with the first operation planned in it. */
+	if ((word & PHASE_MASK) == PHASE_MEASURE && !w->measuring && !w->params->rate)
+		begin_window(w);
+	w->seen = word;
+	return (word & PHASE_MASK) != PHASE_STOP;
+}
+
 /* Until the supervisor says stop. */
 static inline __attribute__((always_inline)) void loop_time(struct worker *w, bool verify)
 {
@@ -281,12 +333,11 @@ static inline __attribute__((always_inline)) void loop_time(struct worker *w, bo
 		/* Relaxed: the phase guards no data, it only has to arrive. */
 		phase = atomic_load_explicit(&control->phase, memory_order_relaxed);
 		if (__builtin_expect(phase != seen, 0)) {
-			if (phase == PHASE_STOP)
+			if (!phase_changed(w, phase))
 				break;
-			begin_window(w);
 			seen = phase;
 		}
-		do_op(w, w->ring[pos++ % OPSTREAM_LEN], verify);
+		do_op(w, w->ring[pos++ % OPSTREAM_LEN], verify, false);
 		w->ops++;
 		if (w->ops % PROGRESS_EVERY == 0)
 			atomic_store_explicit(&w->part->progress, w->ops, memory_order_relaxed);
@@ -304,13 +355,18 @@ static void loop_ops(struct worker *w)
 {
 	struct control *control = w->job->control;
 	bool verify = w->params->verify == VERIFY_VALUES, noted = false, all = false;
-	uint32_t pos = 0, none = 0;
+	uint32_t pos = 0, none = 0, phase, seen = PHASE_MEASURE;
 
 	begin_window(w);
+	w->seen = seen;
 	atomic_fetch_add(&control->nr_started, 1);
 	while (w->ops < w->params->ops) {
-		if (atomic_load_explicit(&control->phase, memory_order_relaxed) == PHASE_STOP)
-			break;
+		phase = atomic_load_explicit(&control->phase, memory_order_relaxed);
+		if (__builtin_expect(phase != seen, 0)) {
+			if (!phase_changed(w, phase))
+				break;
+			seen = phase;
+		}
 		if (!all && atomic_load_explicit(&control->nr_started, memory_order_relaxed) ==
 				    control->nr_workers) {
 			w->part->ops_at_all_started = w->ops;
@@ -320,7 +376,7 @@ static void loop_ops(struct worker *w)
 			w->part->ops_at_first_done = w->ops;
 			noted = true;
 		}
-		do_op(w, w->ring[pos++ % OPSTREAM_LEN], verify);
+		do_op(w, w->ring[pos++ % OPSTREAM_LEN], verify, false);
 		w->ops++;
 		if (w->ops % PROGRESS_EVERY == 0)
 			atomic_store_explicit(&w->part->progress, w->ops, memory_order_relaxed);
@@ -332,6 +388,8 @@ static void loop_ops(struct worker *w)
 	if (atomic_compare_exchange_strong(&control->first_done, &none, 1))
 		atomic_store(&control->first_done_ticks, shmht_ticks());
 }
+
+#include "worker_open.inc.h"
 
 /* ---- set-up ------------------------------------------------------------ */
 
@@ -417,6 +475,8 @@ static int set_up(struct worker *w)
 		part_error(w->part, "%s", err.text);
 		return r;
 	}
+	if (params->rate)
+		arrival_init(&w->arrival, params, w->job->trial, w->job->worker);
 	shmht_ctx_set_timeout(w->ctx, params->timeout_ns);
 	w->stats = shmht_ctx_stats(w->ctx);
 	w->nonce = (uint64_t)w->job->worker << 44 ^ (uint64_t)w->job->trial << 32;
@@ -442,18 +502,24 @@ void worker_run(const struct worker_job *job)
 	w.part->result.pid = getpid();
 	w.part->result.tid = gettid();
 	w.part->result.cpu = job->cpu;
+	w.slots = control_slots(job->control, job->worker);
 	w.ring = MAP_FAILED;
 	r = set_up(&w);
 	if (!r) {
 		atomic_store(&w.part->stage, STAGE_READY);
 		wait_for_start(job->control);
-		if (job->params->ops)
+		w.seen = PHASE_WARMUP;
+		if (job->params->rate)
+			loop_open(&w);
+		else if (job->params->ops)
 			loop_ops(&w);
 		else if (job->params->verify == VERIFY_VALUES)
 			loop_time(&w, true);
 		else
 			loop_time(&w, false);
 		if (w.measuring) {
+			if ((w.seen & PHASE_MASK) != PHASE_STOP)
+				close_interval(&w); /* ended by itself: ops */
 			take_waits(&w);
 			end_window(&w);
 		}

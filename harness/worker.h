@@ -12,7 +12,8 @@ struct worker_job {
 	struct control *control;
 	struct shmht *map; /* this process's mapping of the table */
 	uint32_t trial, worker;
-	int cpu; /* -1: not pinned */
+	int cpu;     /* -1: not pinned */
+	bool sleepy; /* open loop: waits for planned starts asleep */
 	double ns_per_tick;
 };
 

@@ -50,7 +50,7 @@ BAD = {
     "reversed range": (b"[a]\nvalue_size = 9-3\n", ":2: ", "'value_size'", "'9-3'"),
     "over 100 %": (b"[a]\npreload = 200%\n", ":2: ", "'preload'", "'200%'"),
     "no power of two": (b"[a]\nstripes = 3\n", ":2: ", "'stripes'", "'3'"),
-    "open loop": (b"[a]\nrate = 100k\n", ":2: ", "'rate'", "'100k'"),
+    "rate": (b"[a]\nrate = 100k/s\n", ":2: ", "'rate'", "'100k/s'"),
     "no such figure": (b"[a]\nexpect = search.p9<=1us\n", ":2: ", "'expect'", "p9"),
     "more keys than fit": (b"[a]\nkey_size = 1\ncapacity = 1000\n", ":3: ", "'capacity'",
                            "key_size"),

@@ -348,9 +348,11 @@ static void defaults_are_the_contracts(void **state)
 		{ "mix", "search:90 insert:5 remove:5" },
 		{ "duration", "500ms" },
 		{ "warmup", "100ms" },
+		{ "steady", "off" },
 		{ "ops", "0" },
 		{ "trials", "6" },
 		{ "rate", "max" },
+		{ "arrival", "poisson" },
 		{ "latency", "sampled:64" },
 		{ "interval", "100ms" },
 		{ "hold", "0ns" },
@@ -449,7 +451,7 @@ static void keys_are_listed(void **state)
 		assert_int_equal(line[strlen(key)], ' ');
 		assert_non_null(strstr(line, "  - "));
 	}
-	assert_int_equal(idx, 30);
+	assert_int_equal(idx, 32);
 	free(text);
 	unload(&loaded);
 }

@@ -132,7 +132,7 @@ static void test_trial_has_every_key(void **state)
 		{ "fairness/min_over_max", "n" },
 		{ "integrity/checked", "n" },
 		{ "integrity/errors", "n" },
-		{ "intervals", "z" },
+		{ "intervals", "a" },
 	};
 	struct fixture fixture;
 	const json_t *trial;

@@ -71,8 +71,8 @@ static const struct bad bad_values[] = {
 	{ "[a]\nduration = 5\n", "t.ini:2: key 'duration': found '5' (a time needs a unit), " },
 	{ "[a]\nduration = 1001h\n", "t.ini:2: key 'duration': found '1001h', allowed 0ns to " },
 	{ "[a]\ntrials = 0\n", "t.ini:2: key 'trials': found '0', allowed 1 to 10k\n" },
-	{ "[a]\nrate = 100k\n", "t.ini:2: key 'rate': found '100k' (only the closed loop can be "
-				"run), allowed max\n" },
+	{ "[a]\nrate = 100k/s\n", "t.ini:2: key 'rate': found '100k/s' (only /proc may follow the "
+				  "number), " },
 	{ "[a]\nlatency = sampled:0\n", "t.ini:2: key 'latency': found 'sampled:0', allowed " },
 	{ "[a]\nlatency = sampeld:64\n", "t.ini:2: key 'latency': found 'sampeld:64', allowed "
 					 "sampled:N with N from 1 to 1Mi, every, off; did you "
@@ -96,10 +96,9 @@ static const struct bad bad_values[] = {
 	{ "[a]\nexpect = stalled<=5\n", "t.ini:2: key 'expect': found 'stalled<=5' ('5' is no "
 					"share from 0% to 100%), " },
 	{ "[a]\nexpect = ops_per_s>=1ms\n", "t.ini:2: key 'expect': found 'ops_per_s>=1ms' " },
-	{ "[a]\nexpect = response.all.p50<=1s\n", "t.ini:2: key 'expect': found "
-						  "'response.all.p50<=1s' ('response.all.p50': "
-						  "response times need an open loop; a closed "
-						  "one has service.all.p50), " },
+	{ "[a]\nexpect = response.all.p50<=1s\n",
+	  "t.ini:2: key 'expect': found 'response.all.p50<=1s', 'response.all.p50': response times "
+	  "need an open loop (rate = ...); a closed one has service.all.p50" },
 	{ "[a]\nexpect = search.p99<=5us,\n", "t.ini:2: key 'expect': found 'search.p99<=5us,' "
 					      "(empty item in the list), " },
 };

@@ -44,6 +44,8 @@ static void set_up(struct table *table, const char *text)
 				    .stripes = 1,
 				    .max_workers = 64,
 				    .strategy = "futex" };
+	size_t parts = sizeof(struct control) + 2 * sizeof(struct worker_part);
+	size_t bytes = parts + (2 * sizeof(struct interval_slot) + 63) / 64 * 64;
 	struct shmht_error err = { "" };
 
 	memset(table, 0, sizeof(*table));
@@ -51,9 +53,11 @@ static void set_up(struct table *table, const char *text)
 	assert_int_equal(table->loaded.rc, 0);
 	if (shmht_create(&cfg, &table->map, &err))
 		fail_msg("%s", err.text);
-	table->control = aligned_alloc(64, sizeof(struct control) + 2 * sizeof(struct worker_part));
+	table->control = aligned_alloc(64, bytes);
 	assert_non_null(table->control);
-	memset(table->control, 0, sizeof(struct control) + 2 * sizeof(struct worker_part));
+	memset(table->control, 0, bytes);
+	table->control->slots_offset = parts;
+	table->control->nr_slots = 1;
 	table->control->nr_workers = table->loaded.scenario->points[0].params.procs;
 	atomic_store(&table->control->phase, PHASE_MEASURE);
 	for (uint32_t i = 0; i < 2; i++)

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The open loop, part of worker.c so that the operation inlines into it. An
+ * operation belongs to the window when it starts within it, however early it
+ * was planned; what is planned before the window's end and not started by then
+ * is the backlog, counted and not run.
+ */
+
+static inline void pace_pause(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+/* Asleep until this long before a planned start, spinning from there. */
+#define SPIN_NS 50000u
+/* A sleep lasts no longer than this: the end of the run is not waited for. */
+#define NAP_NS 5000000u
+
+static uint64_t plan_ticks(const struct worker *w, double ns)
+{
+	return atomic_load_explicit(&w->job->control->plan_origin, memory_order_relaxed) +
+	       (uint64_t)(ns / w->job->ns_per_tick);
+}
+
+static void open_sleep(struct worker *w, uint64_t ns)
+{
+	struct timespec ts = { .tv_nsec = (long)(ns < NAP_NS ? ns : NAP_NS) };
+
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+	if (w->measuring)
+		w->part->result.pace_sleeps++;
+}
+
+/* The clock's reading that found the planned start reached; 0: the run is over. */
+static uint64_t open_wait(struct worker *w)
+{
+	struct control *control = w->job->control;
+	uint64_t now = shmht_ticks_ordered();
+	uint32_t phase;
+
+	w->was_free = now < w->planned;
+	for (;;) {
+		phase = atomic_load_explicit(&control->phase, memory_order_relaxed);
+		if (__builtin_expect(phase != w->seen, 0) && !phase_changed(w, phase))
+			return 0;
+		if (now >= w->planned)
+			break;
+		if (w->job->sleepy) {
+			double left = (double)(w->planned - now) * w->job->ns_per_tick;
+
+			if (left > 2 * SPIN_NS)
+				open_sleep(w, (uint64_t)left - SPIN_NS);
+			else
+				sched_yield(); /* others are due on this CPU too */
+		} else {
+			pace_pause();
+		}
+		now = shmht_ticks_ordered();
+	}
+	if (now >= atomic_load_explicit(&control->plan_stop, memory_order_relaxed))
+		return 0;
+	return now;
+}
+
+static void open_record(struct worker *w, enum hist_class class, uint64_t start, uint64_t end)
+{
+	struct worker_result *result = &w->part->result;
+	double scale = w->job->ns_per_tick;
+
+	if (!w->measuring)
+		return;
+	hist_record(&result->service[class], (uint64_t)((double)(end - start) * scale + 0.5));
+	hist_record(&result->response[class], (uint64_t)((double)(end - w->planned) * scale + 0.5));
+	if (w->was_free)
+		hist_record(&result->start_lag,
+			    (uint64_t)((double)(start - w->planned) * scale + 0.5));
+}
+
+/* Planned before the end, not started: from the one in hand on. */
+static void count_backlog(struct worker *w)
+{
+	struct worker_result *result = &w->part->result;
+	uint64_t stop = atomic_load(&w->job->control->plan_stop);
+	uint64_t measure = atomic_load(&w->job->control->plan_measure);
+	const uint64_t most = 20000000; /* draws, some 0.2 s: then it is estimated */
+
+	if (w->planned >= stop || stop == UINT64_MAX)
+		return;
+	result->backlog_late_ns = (uint64_t)((double)(stop - w->planned) * w->job->ns_per_tick);
+	if (w->planned >= measure)
+		result->planned--; /* the one in hand was counted */
+	for (; w->planned < stop && result->backlog < most; result->backlog++) {
+		result->planned += w->planned >= measure;
+		w->planned = plan_ticks(w, arrival_next(&w->arrival));
+	}
+	if (w->planned < stop) {
+		uint64_t left = (uint64_t)((double)(stop - w->planned) * w->job->ns_per_tick /
+					   w->arrival.gap_ns);
+
+		result->backlog += left;
+		result->planned += left;
+	}
+}
+
+static void plan_next(struct worker *w)
+{
+	struct control *control = w->job->control;
+	uint64_t measure = atomic_load_explicit(&control->plan_measure, memory_order_relaxed);
+
+	if (!w->measuring && measure != UINT64_MAX)
+		arrival_measure_from(&w->arrival,
+				     (double)(measure -
+					      atomic_load_explicit(&control->plan_origin,
+								   memory_order_relaxed)) *
+					     w->job->ns_per_tick);
+	w->planned = plan_ticks(w, arrival_next(&w->arrival));
+	/* Before the wait, because it costs some system calls; or behind. */
+	if (!w->measuring && measure != UINT64_MAX &&
+	    (w->planned >= measure || shmht_ticks() >= measure))
+		begin_window(w);
+	w->part->result.planned += w->planned >= measure &&
+				   w->planned < atomic_load_explicit(&control->plan_stop,
+								     memory_order_relaxed);
+}
+
+static void loop_open(struct worker *w)
+{
+	struct control *control = w->job->control;
+	bool verify = w->params->verify == VERIFY_VALUES, noted = false, all = false;
+	uint64_t limit = w->params->ops ? w->params->ops : UINT64_MAX;
+	uint32_t pos = 0, none = 0;
+
+	prctl(PR_SET_TIMERSLACK, 1ul);
+	atomic_fetch_add(&control->nr_started, 1);
+	for (;;) {
+		plan_next(w);
+		if (!do_op(w, w->ring[pos++ % OPSTREAM_LEN], verify, true))
+			break;
+		w->ops++;
+		atomic_store_explicit(&w->part->progress, w->ops, memory_order_relaxed);
+		if (w->ops >= limit)
+			break;
+		if (!all && atomic_load_explicit(&control->nr_started, memory_order_relaxed) ==
+				    control->nr_workers) {
+			w->part->ops_at_all_started = w->ops;
+			all = true;
+		}
+		if (!noted && atomic_load_explicit(&control->first_done, memory_order_relaxed)) {
+			w->part->ops_at_first_done = w->ops;
+			noted = true;
+		}
+		if (w->params->think_ns)
+			think(w);
+	}
+	/* Its window may lie behind it without one operation planned in it. */
+	if (!w->measuring)
+		begin_window(w);
+	count_backlog(w);
+	if (limit == UINT64_MAX)
+		return;
+	if (!noted)
+		w->part->ops_at_first_done = w->ops;
+	if (atomic_compare_exchange_strong(&control->first_done, &none, 1))
+		atomic_store(&control->first_done_ticks, shmht_ticks());
+}
