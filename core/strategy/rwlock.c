@@ -72,12 +72,27 @@ static int lock_wait_shared(struct lock *l, struct shmht_ctx *ctx, uint64_t star
 	return poll_lock(l, ctx, start_ticks, pthread_rwlock_tryrdlock);
 }
 #else
+/*
+ * glibc refuses a thread that holds the lock by another context (EDEADLK) at
+ * once. Nobody can release it meanwhile: the wait lasts its time, as with every
+ * other lock.
+ */
+static int wait_result(int r, const struct timespec *deadline)
+{
+	if (r != EDEADLK)
+		return -r;
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, deadline, NULL) == EINTR)
+		;
+	return -ETIMEDOUT;
+}
+
 static int lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks)
 {
 	struct timespec deadline = wait_deadline(ctx, start_ticks);
 
 	ctx->stats.parks++;
-	return -pthread_rwlock_clockwrlock(&l->rwlock, CLOCK_MONOTONIC, &deadline);
+	return wait_result(pthread_rwlock_clockwrlock(&l->rwlock, CLOCK_MONOTONIC, &deadline),
+			   &deadline);
 }
 
 static int lock_wait_shared(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks)
@@ -85,7 +100,8 @@ static int lock_wait_shared(struct lock *l, struct shmht_ctx *ctx, uint64_t star
 	struct timespec deadline = wait_deadline(ctx, start_ticks);
 
 	ctx->stats.parks++;
-	return -pthread_rwlock_clockrdlock(&l->rwlock, CLOCK_MONOTONIC, &deadline);
+	return wait_result(pthread_rwlock_clockrdlock(&l->rwlock, CLOCK_MONOTONIC, &deadline),
+			   &deadline);
 }
 #endif
 

@@ -108,12 +108,13 @@ static void bind_test(const struct strategy_test *test, const struct shmht_strat
 }
 
 /*
- * Lock-free reading has one body for all strategies: by default it is tested
- * over one lock of each kind, with SHMBENCH_TESTS=all over every one.
+ * Lock-free reading has one body for all strategies, and the waiting policies
+ * one loop: by default they are tested over one lock of each kind, with
+ * SHMBENCH_TESTS=all over every one.
  */
 static bool in_short_list(const struct shmht_strategy *strategy)
 {
-	static const char *const names[] = { "none", "futex", "mcs", "rwlock" };
+	static const char *const names[] = { "none", "futex", "mcs" };
 	const char *wanted = getenv("SHMBENCH_TESTS");
 
 	if (wanted && !strcmp(wanted, "all"))
@@ -137,7 +138,8 @@ static void bind_modes(const struct strategy_test *test, const struct shmht_stra
 			bind_test(test, strategy, read, 64, SHMHT_WAIT_OWN);
 	}
 	for (enum shmht_wait wait = SHMHT_WAIT_OWN + 1; wait < SHMHT_WAIT_NR; wait++)
-		if (test->flags & TEST_WAITS && strategy->waits >> wait & 1)
+		if (test->flags & TEST_WAITS && strategy->waits >> wait & 1 &&
+		    in_short_list(strategy))
 			bind_test(test, strategy, SHMHT_READ_LOCKED, 1, wait);
 }
 

@@ -317,7 +317,7 @@ static const struct strategy_test tests[] = {
 	{ "fault 6: pointers in the region", fault_6_pointers, 0 },
 	{ "fault 12: values misaligned", fault_12_alignment, 0 },
 	{ "fault 12: descriptor 0", fault_12_descriptor_0, 0 },
-	{ "fault 12: refused attaches leak", fault_12_refused, 0 },
+	{ "fault 12: refused attaches leak", fault_12_refused, TEST_LOCKED },
 };
 
 int main(void)
