@@ -331,7 +331,7 @@ static __attribute__((noinline, unused)) int find_overflow(struct shmht_ctx *ctx
 /* Among the bucket's lanes. 0, -ENOENT or -EUCLEAN. */
 INLINE int find_lane(struct shmht_ctx *ctx, struct shm_bucket *b, uint64_t h,
 		     const unsigned char *key, size_t key_len, unsigned int *ret_slot,
-		     struct shm_cell **ret_cell)
+		     uint32_t *ret_number, struct shm_cell **ret_cell)
 {
 	unsigned int match;
 
@@ -349,6 +349,7 @@ INLINE int find_lane(struct shmht_ctx *ctx, struct shm_bucket *b, uint64_t h,
 		if (likely(meta_key_len(ld(&c->meta)) == key_len &&
 			   words_equal(c->words, key, key_len))) {
 			*ret_slot = slot;
+			*ret_number = cell;
 			*ret_cell = c;
 			return 0;
 		}
@@ -362,11 +363,12 @@ INLINE int find(struct shmht_ctx *ctx, struct shm_bucket *b, uint64_t h, const u
 {
 	struct shm_cell *c;
 	unsigned int slot;
-	int r = find_lane(ctx, b, h, key, key_len, &slot, &c);
+	uint32_t cell;
+	int r = find_lane(ctx, b, h, key, key_len, &slot, &cell, &c);
 
 	if (!r)
-		*place = (struct place){ &b->cells[slot / 2], 32 * (slot % 2), slot,
-					 bucket_cell(b, slot) };
+		/* The number that was checked: read again, it could be another. */
+		*place = (struct place){ &b->cells[slot / 2], 32 * (slot % 2), slot, cell };
 	else if (unlikely(ld_acquire(&b->head) >> 32) && r == -ENOENT)
 		r = find_overflow(ctx, b, key, key_len, place);
 	return r;
@@ -378,7 +380,8 @@ INLINE int find_cell(struct shmht_ctx *ctx, struct shm_bucket *b, uint64_t h,
 {
 	struct place place;
 	unsigned int slot;
-	int r = find_lane(ctx, b, h, key, key_len, &slot, ret_cell);
+	uint32_t cell;
+	int r = find_lane(ctx, b, h, key, key_len, &slot, &cell, ret_cell);
 
 	if (unlikely(r == -ENOENT) && unlikely(ld_acquire(&b->head) >> 32)) {
 		r = find_overflow(ctx, b, key, key_len, &place);
