@@ -80,6 +80,7 @@ json_t *result_intervals_array(const struct params *params, const struct trial *
 int result_add_load_flags(json_t *flags, const json_t *trials);
 /* "asked 100k/s, had 57k/s, ..." when the point's rate was missed, else "" */
 void result_rate_note(const json_t *trials, char *buf, size_t size);
+json_t *result_kernel_object(const struct trial *trial);
 json_t *result_latency_object(const struct hist *hist, bool all_timed);
 json_t *result_trial_object(const struct params *params, const struct trial *trial);
 

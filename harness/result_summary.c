@@ -55,6 +55,7 @@ static json_t *op_object(const struct params *params, const json_t *trials, cons
 struct totals {
 	double ops, cpu_s, stalled_s, worker_s;
 	double hits, searches;
+	double syscalls;      /* NaN: not counted in some trial */
 	double worst_wait_ns; /* NaN: no acquire had to wait, or not known */
 };
 
@@ -82,6 +83,9 @@ static void add_totals(struct totals *totals, const json_t *trials)
 			continue;
 		search = json_object_get(json_object_get(trial, "outcomes"), op_names[OP_SEARCH]);
 		totals->ops += result_get_number(trial, "ops");
+		totals->syscalls += result_get_number(trial, "ops") *
+				    result_get_number(json_object_get(trial, "kernel"),
+						      "syscalls_per_op");
 		totals->hits += result_get_number(search, "ok");
 		totals->searches += result_get_number(search, "ok") +
 				    result_get_number(search, "miss");
@@ -126,6 +130,8 @@ static int add_table_figures(json_t *summary, const json_t *trials)
 				  result_number(totals.stalled_s / totals.worker_s));
 	rc |= json_object_set_new(summary, "cpu_ns_per_op",
 				  result_number(totals.cpu_s * 1e9 / totals.ops));
+	rc |= json_object_set_new(summary, "kernel_per_op",
+				  result_number(totals.syscalls / totals.ops));
 	rc |= json_object_set_new(summary, "hit_ratio",
 				  result_number(totals.hits / totals.searches));
 	rc |= json_object_set_new(summary, "min_over_max",

@@ -196,8 +196,12 @@ static void fill_row(struct row *row, const json_t *point, const struct result_g
 		       CELL_BYTES);
 	result_format_plain(result_get_number(summary, "cpu_ns_per_op"), row->cells[COL_CPU],
 			    CELL_BYTES);
-	result_format_plain(result_get_number(summary, "kernel_per_op"), row->cells[COL_KERNEL],
-			    CELL_BYTES);
+	figure = result_get_number(summary, "kernel_per_op");
+	/* One call in a thousand operations is told apart from none. */
+	if (figure >= 0 && figure < 0.9995)
+		snprintf(row->cells[COL_KERNEL], CELL_BYTES, "%.3f", figure);
+	else
+		result_format_plain(figure, row->cells[COL_KERNEL], CELL_BYTES);
 	figure = result_get_number(summary, "min_over_max");
 	if (figure >= 0 && figure <= 1)
 		snprintf(row->cells[COL_FAIRNESS], CELL_BYTES, "%.*f", figure < 0.095 ? 3 : 2,

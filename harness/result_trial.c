@@ -239,7 +239,7 @@ static int add_measurements(json_t *object, const struct params *params, const s
 {
 	static const char *const keys[] = { "seconds",	 "ops",	    "ops_per_s", "latency",
 					    "wait",	 "stalled", "outcomes",	 "fairness",
-					    "integrity", "rate",    "intervals" };
+					    "integrity", "rate",    "intervals", "kernel" };
 	struct hist *scratch;
 	int rc = 0;
 
@@ -266,6 +266,7 @@ static int add_measurements(json_t *object, const struct params *params, const s
 	rc |= json_object_set_new(object, "integrity", integrity_object(params, trial));
 	rc |= json_object_set_new(object, "rate", result_rate_object(params, trial));
 	rc |= json_object_set_new(object, "intervals", result_intervals_array(params, trial));
+	rc |= json_object_set_new(object, "kernel", result_kernel_object(trial));
 	free(scratch);
 	return rc;
 }
@@ -289,8 +290,6 @@ json_t *result_trial_object(const struct params *params, const struct trial *tri
 	rc |= json_object_set_new(object, "op_stream_hash", result_hex(trial->op_stream_hash));
 	rc |= add_measurements(object, params, trial);
 	rc |= json_object_set_new(object, "workers", workers_array(trial));
-	/* Named by the schema, and not measured by this version. */
-	rc |= json_object_set_new(object, "kernel", json_null());
 	rc |= json_object_set_new(object, "warmup_s", result_number(trial->warmup_s));
 	rc |= json_object_set_new(object, "steady",
 				  params->steady_slope > 0 ? json_boolean(trial->steady) :

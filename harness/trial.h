@@ -13,6 +13,7 @@
 
 #include "hist.h"
 #include "intervals.h"
+#include "kernel.h"
 #include "params.h"
 #include "shmht.h"
 
@@ -58,6 +59,8 @@ struct worker_result {
 	uint64_t backlog;	  /* ... and of those not started at its end */
 	uint64_t backlog_late_ns; /* how late the first of them was by then */
 	uint64_t pace_sleeps;	  /* waits that slept: each is a system call of the harness */
+	uint64_t harness_calls;	  /* all system calls of the harness within the window */
+	struct kernel_counts kernel;
 };
 
 enum trial_status { TRIAL_OK, TRIAL_FAILED, TRIAL_NOT_MEASURED };

@@ -46,6 +46,7 @@ struct worker {
 	struct shmht_lock_stats stats_before;
 	struct rusage usage_before;
 	double run_delay_before;
+	struct kernel_counters counters;
 	/* intervals */
 	struct interval_slot *slots;
 	struct interval_cut cut;
@@ -266,6 +267,7 @@ static void begin_window(struct worker *w)
 	w->run_delay_before = run_delay();
 	getrusage(RUSAGE_THREAD, &w->usage_before);
 	w->measuring = true;
+	kernel_begin(&w->counters, &result->kernel); /* no system call of ours after it */
 	w->part->start_ticks = shmht_ticks();
 }
 
@@ -276,6 +278,7 @@ static void end_window(struct worker *w)
 	struct rusage usage;
 
 	w->part->end_ticks = shmht_ticks();
+	kernel_end(&w->counters, &result->kernel); /* and none before it */
 	getrusage(RUSAGE_THREAD, &usage);
 	result->ops = w->ops;
 	result->user_s = timeval_s(usage.ru_utime) - timeval_s(w->usage_before.ru_utime);
@@ -506,6 +509,7 @@ void worker_run(const struct worker_job *job)
 	w.ring = MAP_FAILED;
 	r = set_up(&w);
 	if (!r) {
+		kernel_open(&w.counters, &w.part->result.kernel);
 		atomic_store(&w.part->stage, STAGE_READY);
 		wait_for_start(job->control);
 		w.seen = PHASE_WARMUP;
@@ -523,6 +527,7 @@ void worker_run(const struct worker_job *job)
 			take_waits(&w);
 			end_window(&w);
 		}
+		kernel_close(&w.counters);
 	}
 	shmht_ctx_close(w.ctx);
 	if (w.ring != MAP_FAILED)

@@ -31,8 +31,17 @@ static void open_sleep(struct worker *w, uint64_t ns)
 	struct timespec ts = { .tv_nsec = (long)(ns < NAP_NS ? ns : NAP_NS) };
 
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
-	if (w->measuring)
+	if (w->measuring) {
 		w->part->result.pace_sleeps++;
+		w->part->result.harness_calls++;
+	}
+}
+
+/* Others are due on this CPU too. */
+static void open_yield(struct worker *w)
+{
+	sched_yield();
+	w->part->result.harness_calls += w->measuring;
 }
 
 /* The clock's reading that found the planned start reached; 0: the run is over. */
@@ -55,7 +64,7 @@ static uint64_t open_wait(struct worker *w)
 			if (left > 2 * SPIN_NS)
 				open_sleep(w, (uint64_t)left - SPIN_NS);
 			else
-				sched_yield(); /* others are due on this CPU too */
+				open_yield(w);
 		} else {
 			pace_pause();
 		}
