@@ -186,6 +186,18 @@ static bool has_few_samples(const struct params *params, const json_t *trials)
 	return nr < result_ok_trials(trials);
 }
 
+static bool starved_by(const json_t *trials, const char *whom)
+{
+	for (size_t i = 0; i < json_array_size(trials); i++) {
+		const json_t *trial = json_array_get(trials, i);
+		const char *by = result_get_text(json_object_get(trial, "fairness"), "starved_by");
+
+		if (result_trial_is_ok(trial) && by && strcmp(by, whom) == 0)
+			return true;
+	}
+	return false;
+}
+
 static json_t *flags_array(const struct params *params, const json_t *trials,
 			   const struct result_cpus *cpus)
 {
@@ -198,6 +210,10 @@ static json_t *flags_array(const struct params *params, const json_t *trials,
 		rc |= json_array_append_new(flags, json_string("pages-fallback"));
 	if (has_few_samples(params, trials))
 		rc |= json_array_append_new(flags, json_string("few-samples"));
+	if (starved_by(trials, "lock"))
+		rc |= json_array_append_new(flags, json_string("starved-by-lock"));
+	else if (starved_by(trials, "scheduler"))
+		rc |= json_array_append_new(flags, json_string("starved-by-scheduler"));
 	rc |= result_add_load_flags(flags, trials);
 	if (rc) {
 		json_decref(flags);

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "fairness.h"
 #include "hdr.h"
 #include "result_internal.h"
 #include "stats.h"
@@ -170,6 +171,7 @@ static json_t *worker_object(const struct worker_result *worker)
 	rc |= json_object_set_new(object, "stalled_s",
 				  result_number((double)worker->stalled_ns * 1e-9));
 	rc |= json_object_set_new(object, "longest_gap_ns", result_count(worker->longest_gap_ns));
+	rc |= json_object_set_new(object, "longest_wait_ns", result_count(worker->longest_wait_ns));
 	if (rc) {
 		json_decref(object);
 		return NULL;
@@ -191,6 +193,23 @@ static json_t *workers_array(const struct trial *trial)
 	return workers;
 }
 
+static json_t *starved_by(const struct trial *trial)
+{
+	static const char *const names[] = { NULL, "lock", "scheduler" };
+	uint64_t *gaps = calloc(2 * (size_t)trial->nr_workers, sizeof(*gaps));
+	enum starved starved;
+
+	if (!gaps)
+		return NULL;
+	for (uint32_t w = 0; w < trial->nr_workers; w++) {
+		gaps[w] = trial->workers[w].longest_gap_ns;
+		gaps[trial->nr_workers + w] = trial->workers[w].longest_wait_ns;
+	}
+	starved = fairness_judge(gaps, gaps + trial->nr_workers, trial->nr_workers);
+	free(gaps);
+	return result_string(names[starved]);
+}
+
 /* One worker alone is neither treated fairly nor unfairly: null. */
 static json_t *fairness_object(const struct trial *trial)
 {
@@ -209,8 +228,8 @@ static json_t *fairness_object(const struct trial *trial)
 		ratio = least / most;
 	}
 	free(ops);
-	return json_pack("{s:o, s:o}", "jain", result_number(jain), "min_over_max",
-			 result_number(ratio));
+	return json_pack("{s:o, s:o, s:o}", "jain", result_number(jain), "min_over_max",
+			 result_number(ratio), "starved_by", starved_by(trial));
 }
 
 static json_t *integrity_object(const struct params *params, const struct trial *trial)

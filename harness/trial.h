@@ -47,8 +47,9 @@ struct worker_result {
 	double run_delay_s; /* NaN: not known */
 	uint64_t minor_faults;
 	struct shmht_lock_stats lock; /* within the measured window; wait_ticks unused */
-	uint64_t longest_gap_ns;
-	uint64_t stalled_ns; /* time in waits over 1 ms */
+	uint64_t longest_gap_ns;      /* less run delay: fairness.h */
+	uint64_t longest_wait_ns;     /* by the wall */
+	uint64_t stalled_ns;	      /* time in waits over 1 ms */
 	uint64_t outcomes[OP_NR][OUTCOME_NR];
 	struct hist service[HIST_CLASSES];
 	struct hist wait; /* contended acquires, each timed */

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "arrival.h"
+#include "fairness.h"
 #include "opstream.h"
 #include "shmht_clock.h"
 #include "value.h"
@@ -47,6 +48,7 @@ struct worker {
 	struct rusage usage_before;
 	double run_delay_before;
 	struct kernel_counters counters;
+	struct gap_watch gaps;
 	/* intervals */
 	struct interval_slot *slots;
 	struct interval_cut cut;
@@ -127,6 +129,10 @@ static __attribute__((noinline)) void take_waits(struct worker *w)
 		hist_record(&result->wait, ns);
 		if (ns > STALL_NS)
 			result->stalled_ns += ns;
+		if (ns > result->longest_wait_ns)
+			result->longest_wait_ns = ns;
+		result->harness_calls += ns > GAP_LONG_NS;
+		ns = gap_of_wait(&w->gaps, ns);
 		if (ns > result->longest_gap_ns)
 			result->longest_gap_ns = ns;
 	}
@@ -265,6 +271,7 @@ static void begin_window(struct worker *w)
 	w->ops = 0;
 	interval_cut_begin(&w->cut);
 	w->run_delay_before = run_delay();
+	gap_mark(&w->gaps);
 	getrusage(RUSAGE_THREAD, &w->usage_before);
 	w->measuring = true;
 	kernel_begin(&w->counters, &result->kernel); /* no system call of ours after it */
@@ -313,6 +320,10 @@ static void close_interval(struct worker *w)
 		return;
 	interval_cut(&w->cut, w->params->rate ? result->response : result->service, HIST_CLASSES,
 		     w->ops, &w->slots[number < last ? number : last]);
+	if (w->measuring) {
+		gap_mark(&w->gaps);
+		w->part->result.harness_calls++;
+	}
 }
 
 /* The phase or the interval changed. False: the run is over. */
@@ -509,6 +520,7 @@ void worker_run(const struct worker_job *job)
 	w.ring = MAP_FAILED;
 	r = set_up(&w);
 	if (!r) {
+		gap_open(&w.gaps);
 		kernel_open(&w.counters, &w.part->result.kernel);
 		atomic_store(&w.part->stage, STAGE_READY);
 		wait_for_start(job->control);
@@ -528,6 +540,7 @@ void worker_run(const struct worker_job *job)
 			end_window(&w);
 		}
 		kernel_close(&w.counters);
+		gap_close(&w.gaps);
 	}
 	shmht_ctx_close(w.ctx);
 	if (w.ring != MAP_FAILED)
