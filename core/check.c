@@ -120,7 +120,7 @@ static uint64_t check_bucket(struct check *chk, uint64_t bucket, uint64_t last_s
 
 		if (!tag)
 			continue;
-		cell = bucket_cell(b, slot);
+		cell = bucket_cell(b, slot, false);
 		if (!meet(chk, cell, fresh, "bucket", bucket))
 			continue;
 		check_entry(chk, bucket, cell, tag, last_stamp);

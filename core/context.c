@@ -101,8 +101,9 @@ static int set_read_mode(struct shmht_ctx *ctx, struct shmht_error *err)
 	size_t bytes = (map->geo.value_size + 7u) / 8 * 8;
 
 	ctx->read = map->read;
-	ctx->own_ops = ctx->read == SHMHT_READ_LOCKED ? map->strategy->ops :
-							map->strategy->ops_lockless;
+	if (ctx->read == SHMHT_READ_LOCKED)
+		return 0;
+	ctx->own_ops = map->strategy->ops_lockless;
 	if (ctx->read == SHMHT_READ_SEQLOCK) {
 		ctx->own_ops.search = search_seqlock;
 		if (bytes > SEARCH_STACK_BYTES) {

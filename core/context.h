@@ -68,7 +68,7 @@ struct shmht_ctx {
 	/* read = seqlock: where a value waits for its validation, so that an output
 	 * is untouched when there is none. NULL: it fits the stack. */
 	uint64_t *bounce;
-	struct shmht_ops own_ops; /* the strategy's, with the read mode's search */
+	struct shmht_ops own_ops; /* unless locked: the strategy's, with the mode's search */
 };
 
 static inline struct shm_header *header_of(const struct shmht *map)

@@ -51,26 +51,13 @@ INLINE bool sequence_held(const struct found *f)
 #endif
 }
 
-INLINE bool key_equal(shm_word *words, const unsigned char *key, size_t len)
-{
-	size_t i;
-
-	if (likely(len - 9 < 8))
-		return !((ld_acquire(&words[0]) ^ load8(key)) |
-			 (ld_acquire(&words[1]) ^ load8(key + len - 8) >> 8 * (16 - len)));
-	for (i = 0; i < len / 8; i++)
-		if (ld_acquire(&words[i]) != load8(key + 8 * i))
-			return false;
-	return !(len & 7) || ld_acquire(&words[i]) == load_tail(key + 8 * i, len & 7);
-}
-
 INLINE bool is_key(struct shmht_ctx *ctx, uint32_t cell, const unsigned char *key, size_t key_len,
 		   struct found *f)
 {
 	f->cell = cell_at(ctx, cell);
 	f->meta = ld_acquire(&f->cell->meta);
 	return likely(meta_key_len(f->meta) == key_len) &&
-	       likely(key_equal(f->cell->words, key, key_len));
+	       likely(words_equal(f->cell->words, key, key_len, true));
 }
 
 /* What cannot be right is a hostile peer's doing only if nobody was at work. */
@@ -113,7 +100,7 @@ INLINE int pass(struct shmht_ctx *ctx, uint64_t k, uint64_t h, const unsigned ch
 		return AGAIN;
 	match = tags_match(ld_acquire(&b->tags[0]), ld_acquire(&b->tags[1]), tag_of_hash(h));
 	for (; match; match &= match - 1) {
-		uint32_t cell = bucket_cell_acquire(b, (unsigned int)__builtin_ctz(match));
+		uint32_t cell = bucket_cell(b, (unsigned int)__builtin_ctz(match), true);
 
 		if (unlikely(!cell_valid(ctx, cell)))
 			return implausible(f);

@@ -206,19 +206,26 @@ INLINE uint64_t load_tail(const unsigned char *p, size_t n)
 	return p[0] | (uint64_t)p[n / 2] << 8 * (n / 2) | (uint64_t)p[n - 1] << 8 * (n - 1);
 }
 
-INLINE bool words_equal(shm_word *words, const unsigned char *bytes, size_t len)
+/* lockless: an acquire, for lockfree.c; the same move on x86-64. */
+INLINE uint64_t word_load(shm_word *word, bool lockless)
+{
+	return lockless ? ld_acquire(word) : ld(word);
+}
+
+INLINE bool words_equal(shm_word *words, const unsigned char *bytes, size_t len, bool lockless)
 {
 	size_t i;
 
 	/* The usual lengths without a loop: the last word is the key's last eight
 	 * bytes, less those that the first has. */
 	if (likely(len - 9 < 8))
-		return !((ld(&words[0]) ^ load8(bytes)) |
-			 (ld(&words[1]) ^ load8(bytes + len - 8) >> 8 * (16 - len)));
+		return !((word_load(&words[0], lockless) ^ load8(bytes)) |
+			 (word_load(&words[1], lockless) ^
+			  load8(bytes + len - 8) >> 8 * (16 - len)));
 	for (i = 0; i < len / 8; i++)
-		if (ld(&words[i]) != load8(bytes + 8 * i))
+		if (word_load(&words[i], lockless) != load8(bytes + 8 * i))
 			return false;
-	return !(len & 7) || ld(&words[i]) == load_tail(bytes + 8 * i, len & 7);
+	return !(len & 7) || word_load(&words[i], lockless) == load_tail(bytes + 8 * i, len & 7);
 }
 
 /* lockless: releases, for lockfree.c; the same moves on x86-64. */
@@ -256,17 +263,24 @@ INLINE void words_read(shm_word *words, unsigned char *bytes, size_t len)
 	}
 }
 
-/* Half of a word that is written whole: one load instead of a load and shifts.
- * Both halves of an aligned word are single-copy atomic on x86-64 and ARMv8. */
-INLINE uint32_t bucket_cell(struct shm_bucket *b, unsigned int slot)
+/*
+ * Half of a word that is written whole: one load instead of a load and shifts.
+ * Both halves of an aligned word are single-copy atomic on x86-64 and ARMv8.
+ * ThreadSanitizer pairs only accesses of one size, so there a lockless reader
+ * takes the whole word.
+ */
+INLINE uint32_t bucket_cell(struct shm_bucket *b, unsigned int slot, bool lockless)
 {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#if defined(__SANITIZE_THREAD__)
+	const bool whole = lockless;
+#else
+	const bool whole = __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__;
+#endif
 	typedef _Atomic uint32_t __attribute__((may_alias)) half;
 
-	return ld((half *)&b->cells[0] + slot);
-#else
-	return (uint32_t)(ld(&b->cells[slot / 2]) >> 32 * (slot % 2));
-#endif
+	if (whole)
+		return (uint32_t)(word_load(&b->cells[slot / 2], lockless) >> 32 * (slot % 2));
+	return lockless ? ld_acquire((half *)&b->cells[0] + slot) : ld((half *)&b->cells[0] + slot);
 }
 
 static __attribute__((noinline, unused)) void copy_any(unsigned char *to, const unsigned char *from,
@@ -274,18 +288,6 @@ static __attribute__((noinline, unused)) void copy_any(unsigned char *to, const 
 {
 	if (len) /* the buffer may be NULL then */
 		memcpy(to, from, len);
-}
-
-/* ThreadSanitizer pairs only accesses of one size. */
-INLINE uint32_t bucket_cell_acquire(struct shm_bucket *b, unsigned int slot)
-{
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && !defined(__SANITIZE_THREAD__)
-	typedef _Atomic uint32_t __attribute__((may_alias)) half;
-
-	return ld_acquire((half *)&b->cells[0] + slot);
-#else
-	return (uint32_t)(ld_acquire(&b->cells[slot / 2]) >> 32 * (slot % 2));
-#endif
 }
 
 /* words_read() where the lock keeps every writer away: plain and wide. A line's
@@ -318,7 +320,8 @@ static __attribute__((noinline, unused)) int find_overflow(struct shmht_ctx *ctx
 		if (!cell_valid(ctx, cell))
 			return -EUCLEAN;
 		c = cell_at(ctx, cell);
-		if (meta_key_len(ld(&c->meta)) == key_len && words_equal(c->words, key, key_len)) {
+		if (meta_key_len(ld(&c->meta)) == key_len &&
+		    words_equal(c->words, key, key_len, false)) {
 			*place = (struct place){ link, shift, SLOT_OVERFLOW, cell };
 			return 0;
 		}
@@ -340,14 +343,14 @@ INLINE int find_lane(struct shmht_ctx *ctx, struct shm_bucket *b, uint64_t h,
 	match = tags_match(ld_acquire(&b->tags[0]), ld_acquire(&b->tags[1]), tag_of_hash(h));
 	for (; match; match &= match - 1) {
 		unsigned int slot = (unsigned int)__builtin_ctz(match);
-		uint32_t cell = bucket_cell(b, slot);
+		uint32_t cell = bucket_cell(b, slot, false);
 		struct shm_cell *c;
 
 		if (!cell_valid(ctx, cell))
 			return -EUCLEAN;
 		c = cell_at(ctx, cell);
 		if (likely(meta_key_len(ld(&c->meta)) == key_len &&
-			   words_equal(c->words, key, key_len))) {
+			   words_equal(c->words, key, key_len, false))) {
 			*ret_slot = slot;
 			*ret_number = cell;
 			*ret_cell = c;

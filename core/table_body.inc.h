@@ -64,12 +64,24 @@ static __attribute__((noinline, cold)) void note_holder(struct lock *l, struct s
 #endif
 }
 
+#ifdef LOCK_HAS_SHARED
+#define LOCK_SHARES true
+#else
+#define LOCK_SHARES false /* readers come in like everybody else */
+#define lock_try_shared lock_try
+#define lock_wait_shared lock_wait
+#define lock_release_shared lock_release
+#endif
+
 /* Contended: waiting anyway, so every one is timed. */
-static __attribute__((noinline)) int enter_contended(struct lock *l, struct shmht_ctx *ctx)
+static __attribute__((noinline)) int enter_contended(struct lock *l, struct shmht_ctx *ctx,
+						     bool shared)
 {
 	uint64_t start = shmht_ticks();
-	int r = ctx->timeout_ticks ? lock_wait(l, ctx, start) : -ETIMEDOUT;
+	int r = -ETIMEDOUT;
 
+	if (ctx->timeout_ticks)
+		r = shared ? lock_wait_shared(l, ctx, start) : lock_wait(l, ctx, start);
 	ctx->stats.wait_ticks[ctx->stats.contended++ % SHMHT_WAIT_RING] = shmht_ticks() - start;
 	if (unlikely(r))
 		note_holder(l, ctx);
@@ -79,23 +91,34 @@ static __attribute__((noinline)) int enter_contended(struct lock *l, struct shmh
 /*
  * ThreadSanitizer accepts any order of atomics, and everything shared is
  * atomic: without a plain word in each critical section it could not see a
- * lock that fails to exclude or to order.
+ * lock that fails to exclude or to order. Readers who come in together only
+ * read it.
  */
-INLINE void tsan_witness(struct shm_stripe *stripe)
+INLINE void tsan_witness(struct shm_stripe *stripe, bool shared)
 {
 #if defined(__SANITIZE_THREAD__)
-	++*(uint64_t *)(uintptr_t)&stripe->spare[6];
-#else
-	(void)stripe;
+	uint64_t *word = (uint64_t *)(uintptr_t)&stripe->spare[6];
+
+	if (shared)
+		(void)*(volatile uint64_t *)word;
+	else
+		++*word;
 #endif
+	(void)stripe, (void)shared;
 }
 
-INLINE int enter(struct shmht_ctx *ctx, struct shm_stripe *stripe)
+/*
+ * shared: only to read, together with others where the strategy lets them. The
+ * last one to come in is noted as holder: among several readers, one to name
+ * at a time-out.
+ */
+INLINE int enter_as(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool shared)
 {
 	struct lock *l = lock_of(stripe);
 
-	if (unlikely(!lock_try(l, ctx))) {
-		int r = enter_contended(l, ctx);
+	shared &= LOCK_SHARES;
+	if (unlikely(shared ? !lock_try_shared(l, ctx) : !lock_try(l, ctx))) {
+		int r = enter_contended(l, ctx, shared);
 
 		if (unlikely(r))
 			return r;
@@ -105,7 +128,7 @@ INLINE int enter(struct shmht_ctx *ctx, struct shm_stripe *stripe)
 		ctx->stats.reacquired++;
 	else
 		st(&l->holder, ctx->holder_id);
-	tsan_witness(stripe);
+	tsan_witness(stripe, shared);
 	return 0;
 }
 
@@ -118,26 +141,25 @@ static __attribute__((noinline, cold)) void hold_busy(const struct shmht_ctx *ct
 }
 
 /* With the time that shmht_ctx_set_hold() asks for spent inside the section. */
-INLINE void leave(struct shmht_ctx *ctx, struct shm_stripe *stripe)
+INLINE void leave_as(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool shared)
 {
 	if (unlikely(ctx->hold_ticks))
 		hold_busy(ctx);
-	lock_release(lock_of(stripe), ctx);
+	if (shared)
+		lock_release_shared(lock_of(stripe), ctx);
+	else
+		lock_release(lock_of(stripe), ctx);
 }
 
-#ifdef LOCK_HAS_SHARED
-#include "table_shared.inc.h"
-#else
-INLINE int enter_shared(struct shmht_ctx *ctx, struct shm_stripe *stripe)
+INLINE int enter(struct shmht_ctx *ctx, struct shm_stripe *stripe)
 {
-	return enter(ctx, stripe);
+	return enter_as(ctx, stripe, false);
 }
 
-INLINE void leave_shared(struct shmht_ctx *ctx, struct shm_stripe *stripe)
+INLINE void leave(struct shmht_ctx *ctx, struct shm_stripe *stripe)
 {
-	leave(ctx, stripe);
+	leave_as(ctx, stripe, false);
 }
-#endif
 
 /* ---- free cells: Bonwick's magazines (Vmem, USENIX 2001), one loaded and one
  * spare per stripe, whole batches to and from the pool: O(1), no scan ------- */
@@ -463,7 +485,7 @@ static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, voi
 	h = hash_key(ctx->hash, key, key_len, ctx->hash_seed);
 	to = target_guess(ctx, h);
 	__builtin_prefetch(to.bucket);
-	r = enter_shared(ctx, to.stripe);
+	r = enter_as(ctx, to.stripe, true);
 	if (unlikely(r))
 		return r;
 	b = target_bucket(ctx, &to, h);
@@ -480,7 +502,7 @@ static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, voi
 			*ret_len = value_len;
 		}
 	}
-	leave_shared(ctx, to.stripe);
+	leave_as(ctx, to.stripe, true);
 	return r;
 }
 

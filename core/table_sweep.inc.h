@@ -24,7 +24,7 @@ INLINE int each_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct s
 
 		if (!(ld(&b->tags[slot / 4]) >> 16 * (slot % 4) & 0xffff))
 			continue;
-		place.cell = bucket_cell(b, slot);
+		place.cell = bucket_cell(b, slot, false);
 		if (!cell_valid(ctx, place.cell))
 			return -EUCLEAN;
 		r = fn(ctx, stripe, b, &place, arg);
@@ -65,16 +65,13 @@ INLINE int sweep(struct shmht_ctx *ctx, enum sweep_mode mode, uint64_t span, ent
 		/* A split moves entries only to later buckets: none is missed when
 		 * `end` grows between two holds. */
 		do {
-			r = mode == SWEEP_READS ? enter_shared(ctx, stripe) : enter(ctx, stripe);
+			r = enter_as(ctx, stripe, mode == SWEEP_READS);
 			if (r)
 				return r;
 			end = buckets_active(ctx, stripe);
 			for (uint64_t n = 0; n < span && b < end && !r; n++, b++)
 				r = each_entry(ctx, stripe, base + b, fn, arg);
-			if (mode == SWEEP_READS)
-				leave_shared(ctx, stripe);
-			else
-				leave(ctx, stripe);
+			leave_as(ctx, stripe, mode == SWEEP_READS);
 			if (r)
 				return r;
 		} while (b < end);

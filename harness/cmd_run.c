@@ -125,14 +125,7 @@ static int parse_options(int argc, char **argv, struct run_options *opt)
 
 static uint64_t region_bytes(const struct params *params)
 {
-	struct shmht_config cfg = {
-		.capacity = params->capacity,
-		.key_size = params->key_size,
-		.value_size = params->value_max,
-		.stripes = params->stripes,
-		.max_workers = params->procs < 64 ? 64 : params->procs,
-		.pages = params->pages,
-	};
+	struct shmht_config cfg = params_table(params);
 	uint64_t bytes = 0;
 
 	return shmht_region_bytes(&cfg, &bytes, NULL) ? 0 : bytes;

@@ -12,16 +12,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static uint64_t delay_now(const struct gap_watch *watch)
+bool gap_run_delay(const struct gap_watch *watch, uint64_t *ret_ns)
 {
 	unsigned long long on_cpu, waiting;
 	char text[128];
 	ssize_t n = watch->fd < 0 ? 0 : pread(watch->fd, text, sizeof(text) - 1, 0);
 
 	if (n <= 0)
-		return watch->delay_ns;
+		return false;
 	text[n] = '\0';
-	return sscanf(text, "%llu %llu", &on_cpu, &waiting) == 2 ? waiting : watch->delay_ns;
+	if (sscanf(text, "%llu %llu", &on_cpu, &waiting) != 2)
+		return false;
+	*ret_ns = waiting;
+	return true;
 }
 
 void gap_open(struct gap_watch *watch)
@@ -34,7 +37,10 @@ void gap_open(struct gap_watch *watch)
 
 void gap_mark(struct gap_watch *watch)
 {
-	watch->delay_ns = delay_now(watch);
+	uint64_t ns;
+
+	if (gap_run_delay(watch, &ns))
+		watch->delay_ns = ns;
 }
 
 uint64_t gap_of_wait(struct gap_watch *watch, uint64_t wait_ns)

@@ -19,6 +19,8 @@ struct gap_watch {
 };
 
 void gap_open(struct gap_watch *watch);
+/* How long this thread was ever ready to run and did not; false: not known. */
+bool gap_run_delay(const struct gap_watch *watch, uint64_t *ret_ns);
 /* Waits from here on. One system call, here and in gap_of_wait() over GAP_LONG_NS. */
 void gap_mark(struct gap_watch *watch);
 /* A wait that just ended, less the run delay since the last mark. */

@@ -197,3 +197,19 @@ bool params_text(const struct params *params, unsigned int idx, const char **ret
 	key_format(&scenario_keys[idx], params, buf, size);
 	return true;
 }
+
+struct shmht_config params_table(const struct params *params)
+{
+	return (struct shmht_config){
+		.capacity = params->capacity,
+		.key_size = params->key_size,
+		.value_size = params->value_max,
+		.stripes = params->stripes,
+		.max_workers = params->procs < 64 ? 64 : params->procs,
+		.strategy = params->lock,
+		.read = params->read,
+		.wait = params->wait,
+		.pages = params->pages,
+		.hash_seed = params->seed,
+	};
+}

@@ -83,6 +83,9 @@ struct params {
 	uint32_t nr_expect;
 };
 
+/* What create makes of a point: one slot per worker, and some for observers. */
+struct shmht_config params_table(const struct params *params);
+
 /*
  * The point's parameters as text, in the order of `list keys`: what the
  * result's params object holds and what a scenario line would say.

@@ -87,14 +87,7 @@ static bool check_region(const struct expansion *x, struct draft *draft)
 
 	if (draft->stripes_auto)
 		params->stripes = shmht_stripes_auto(params->capacity);
-	cfg = (struct shmht_config){ .capacity = params->capacity,
-				     .key_size = params->key_size,
-				     .value_size = params->value_max,
-				     .stripes = params->stripes,
-				     .max_workers = params->procs,
-				     .strategy = params->lock,
-				     .read = params->read,
-				     .pages = params->pages };
+	cfg = params_table(params);
 	if (shmht_region_bytes(&cfg, &bytes, &err) == 0)
 		return true;
 	point_error(x, KEY_CAPACITY, "no table can be made: %s", err.text);

@@ -495,18 +495,7 @@ static int collect(struct run *run)
 static int create_table(struct run *run)
 {
 	const struct params *params = &run->point->params;
-	struct shmht_config cfg = {
-		.capacity = params->capacity,
-		.key_size = params->key_size,
-		.value_size = params->value_max,
-		.stripes = params->stripes,
-		.max_workers = params->procs < 64 ? 64 : params->procs,
-		.strategy = params->lock,
-		.read = params->read,
-		.wait = params->wait,
-		.pages = params->pages,
-		.hash_seed = params->seed,
-	};
+	struct shmht_config cfg = params_table(params);
 	struct shmht_error err = { "" };
 	struct shmht_info info;
 	int r = mem_policy(params);

@@ -77,24 +77,12 @@ static void part_error(struct worker_part *part, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Seconds this thread was ready to run but did not; NaN without schedstats. */
-static double run_delay(void)
+/* Seconds; NaN without schedstats. */
+static double run_delay(const struct worker *w)
 {
-	unsigned long long on_cpu, waiting;
-	char path[64], text[128];
-	ssize_t n;
-	int fd;
+	uint64_t ns;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", (int)gettid());
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return NAN;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return NAN;
-	text[n] = 0;
-	return sscanf(text, "%llu %llu", &on_cpu, &waiting) == 2 ? (double)waiting * 1e-9 : NAN;
+	return gap_run_delay(&w->gaps, &ns) ? (double)ns * 1e-9 : NAN;
 }
 
 static double timeval_s(struct timeval tv)
@@ -270,7 +258,7 @@ static void begin_window(struct worker *w)
 	w->ops_before_window += w->ops;
 	w->ops = 0;
 	interval_cut_begin(&w->cut);
-	w->run_delay_before = run_delay();
+	w->run_delay_before = run_delay(w);
 	gap_mark(&w->gaps);
 	getrusage(RUSAGE_THREAD, &w->usage_before);
 	w->measuring = true;
@@ -293,7 +281,7 @@ static void end_window(struct worker *w)
 	result->vol_ctx = (uint64_t)(usage.ru_nvcsw - w->usage_before.ru_nvcsw);
 	result->invol_ctx = (uint64_t)(usage.ru_nivcsw - w->usage_before.ru_nivcsw);
 	result->minor_faults = (uint64_t)(usage.ru_minflt - w->usage_before.ru_minflt);
-	result->run_delay_s = run_delay() - w->run_delay_before;
+	result->run_delay_s = run_delay(w) - w->run_delay_before;
 	result->lock = (struct shmht_lock_stats){
 		.acquired = now->acquired - before->acquired,
 		.contended = now->contended - before->contended,
@@ -365,11 +353,44 @@ static inline __attribute__((always_inline)) void loop_time(struct worker *w, bo
  * in which all were running, the first to finish ends it; the others note how
  * far they were then.
  */
+struct ops_marks {
+	bool all_started, first_done; /* noted already */
+};
+
+static inline void ops_mark(struct worker *w, struct ops_marks *marks)
+{
+	struct control *control = w->job->control;
+
+	if (!marks->all_started &&
+	    atomic_load_explicit(&control->nr_started, memory_order_relaxed) ==
+		    control->nr_workers) {
+		w->part->ops_at_all_started = w->ops;
+		marks->all_started = true;
+	}
+	if (!marks->first_done &&
+	    atomic_load_explicit(&control->first_done, memory_order_relaxed)) {
+		w->part->ops_at_first_done = w->ops;
+		marks->first_done = true;
+	}
+}
+
+static void ops_done(struct worker *w, const struct ops_marks *marks)
+{
+	struct control *control = w->job->control;
+	uint32_t none = 0;
+
+	if (!marks->first_done)
+		w->part->ops_at_first_done = w->ops;
+	if (atomic_compare_exchange_strong(&control->first_done, &none, 1))
+		atomic_store(&control->first_done_ticks, shmht_ticks());
+}
+
 static void loop_ops(struct worker *w)
 {
 	struct control *control = w->job->control;
-	bool verify = w->params->verify == VERIFY_VALUES, noted = false, all = false;
-	uint32_t pos = 0, none = 0, phase, seen = PHASE_MEASURE;
+	bool verify = w->params->verify == VERIFY_VALUES;
+	uint32_t pos = 0, phase, seen = PHASE_MEASURE;
+	struct ops_marks marks = { false, false };
 
 	begin_window(w);
 	w->seen = seen;
@@ -381,15 +402,7 @@ static void loop_ops(struct worker *w)
 				break;
 			seen = phase;
 		}
-		if (!all && atomic_load_explicit(&control->nr_started, memory_order_relaxed) ==
-				    control->nr_workers) {
-			w->part->ops_at_all_started = w->ops;
-			all = true;
-		}
-		if (!noted && atomic_load_explicit(&control->first_done, memory_order_relaxed)) {
-			w->part->ops_at_first_done = w->ops;
-			noted = true;
-		}
+		ops_mark(w, &marks);
 		do_op(w, w->ring[pos++ % OPSTREAM_LEN], verify, false);
 		w->ops++;
 		if (w->ops % PROGRESS_EVERY == 0)
@@ -397,10 +410,7 @@ static void loop_ops(struct worker *w)
 		if (w->params->think_ns)
 			think(w);
 	}
-	if (!noted)
-		w->part->ops_at_first_done = w->ops;
-	if (atomic_compare_exchange_strong(&control->first_done, &none, 1))
-		atomic_store(&control->first_done_ticks, shmht_ticks());
+	ops_done(w, &marks);
 }
 
 #include "worker_open.inc.h"

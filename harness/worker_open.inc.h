@@ -139,9 +139,10 @@ static void plan_next(struct worker *w)
 static void loop_open(struct worker *w)
 {
 	struct control *control = w->job->control;
-	bool verify = w->params->verify == VERIFY_VALUES, noted = false, all = false;
+	bool verify = w->params->verify == VERIFY_VALUES;
 	uint64_t limit = w->params->ops ? w->params->ops : UINT64_MAX;
-	uint32_t pos = 0, none = 0;
+	struct ops_marks marks = { false, false };
+	uint32_t pos = 0;
 
 	prctl(PR_SET_TIMERSLACK, 1ul);
 	atomic_fetch_add(&control->nr_started, 1);
@@ -153,15 +154,7 @@ static void loop_open(struct worker *w)
 		atomic_store_explicit(&w->part->progress, w->ops, memory_order_relaxed);
 		if (w->ops >= limit)
 			break;
-		if (!all && atomic_load_explicit(&control->nr_started, memory_order_relaxed) ==
-				    control->nr_workers) {
-			w->part->ops_at_all_started = w->ops;
-			all = true;
-		}
-		if (!noted && atomic_load_explicit(&control->first_done, memory_order_relaxed)) {
-			w->part->ops_at_first_done = w->ops;
-			noted = true;
-		}
+		ops_mark(w, &marks);
 		if (w->params->think_ns)
 			think(w);
 	}
@@ -169,10 +162,6 @@ static void loop_open(struct worker *w)
 	if (!w->measuring)
 		begin_window(w);
 	count_backlog(w);
-	if (limit == UINT64_MAX)
-		return;
-	if (!noted)
-		w->part->ops_at_first_done = w->ops;
-	if (atomic_compare_exchange_strong(&control->first_done, &none, 1))
-		atomic_store(&control->first_done_ticks, shmht_ticks());
+	if (limit != UINT64_MAX)
+		ops_done(w, &marks);
 }

@@ -141,12 +141,12 @@ static void equal_words(const struct shmht_strategy *strategy)
 
 			fill_bytes(bytes, len, len);
 			words_write(words, bytes, len, false);
-			assert_true(words_equal(words, bytes, len));
+			assert_true(words_equal(words, bytes, len, false));
 			for (size_t i = 0; i < len; i++) {
 				unsigned char bit = (unsigned char)(1u << (i + place) % 8);
 
 				bytes[i] ^= bit;
-				if (words_equal(words, bytes, len))
+				if (words_equal(words, bytes, len, false))
 					fail_msg("length %zu: byte %zu is not compared", len, i);
 				bytes[i] ^= bit;
 			}
@@ -154,7 +154,7 @@ static void equal_words(const struct shmht_strategy *strategy)
 			if (place > 1) {
 				bytes[-1] ^= 0xff;
 				bytes[len] ^= 0xff;
-				assert_true(words_equal(words, bytes, len));
+				assert_true(words_equal(words, bytes, len, false));
 			}
 		}
 	munmap(room - PAGE, 4 * PAGE);
