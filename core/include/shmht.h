@@ -42,6 +42,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 #define SHMHT_KEY_MAX 4095u		 /* bytes; 12 bits in a cell's header */
 #define SHMHT_VALUE_MAX 1048575u	 /* bytes; 20 bits in a cell's header */
@@ -434,6 +435,7 @@ uint64_t shmht_layout_hash(void);
 /* "own", "spin", "yield", "park"; NULL past the last. */
 const char *shmht_wait_name(enum shmht_wait wait);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#pragma GCC visibility push(default)
+
 /* Decided once per process, before its first thread or fork. */
 extern bool shmht_clock_is_counter;
 
@@ -62,5 +64,7 @@ static inline uint64_t shmht_ticks_ordered(void)
 double shmht_ns_per_tick(void);
 /* "tsc", "cntvct" or "clock_gettime", and why. */
 const char *shmht_clock_name(void);
+
+#pragma GCC visibility pop
 
 #endif
