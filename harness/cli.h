@@ -10,6 +10,7 @@ enum exit_code {
 	EXIT_NO = 1,	       /* a failed verification, an expectation not met */
 	EXIT_USAGE = 2,	       /* nothing ran */
 	EXIT_NOT_MEASURED = 3, /* a point that was asked for is missing */
+	EXIT_INCONCLUSIVE = 4, /* too noisy, or too little time, to decide */
 };
 
 struct command {
@@ -20,7 +21,7 @@ struct command {
 	int (*run)(int argc, char **argv); /* argv[0] is the subcommand */
 };
 
-extern const struct command command_run, command_list, command_show, command_compare;
+extern const struct command command_run, command_list, command_show, command_compare, command_plan;
 
 /* For unknown options and missing arguments: what is wrong, and where help is. */
 __attribute__((format(printf, 2, 3))) int usage_error(const struct command *command,

@@ -67,6 +67,29 @@ void interval_cut(struct interval_cut *cut, const struct hist *hists, unsigned i
 	}
 }
 
+void interval_cut_watches(struct interval_cut *cut, const struct hist *hists, unsigned int nr,
+			  const struct interval_watch *watches, uint32_t nr_watches,
+			  struct interval_slot *slot)
+{
+	for (uint32_t k = 0; k < nr_watches; k++) {
+		uint64_t watched = 0, over = 0;
+
+		for (unsigned int i = 0; i < nr; i++) {
+			if (!(watches[k].classes & 1u << i))
+				continue;
+			watched += hists[i].count;
+			/* What shares the bound's bucket is within it, to 0.4 %. */
+			for (uint32_t b = hist_bucket(watches[k].bound_ns) + 1; b < HIST_BUCKETS;
+			     b++)
+				over += hists[i].buckets[b];
+		}
+		slot->watched[k] += watched - cut->watched[k];
+		slot->over[k] += over - cut->over[k];
+		cut->watched[k] = watched;
+		cut->over[k] = over;
+	}
+}
+
 uint32_t interval_plan(uint64_t duration_ns, uint64_t interval_ns, uint32_t procs,
 		       uint64_t *ret_interval_ns)
 {
@@ -104,8 +127,14 @@ void interval_merge(const struct interval_slot *const *slots, uint32_t nr,
 	uint64_t buckets[INTERVAL_BUCKETS] = { 0 };
 
 	ret->ops = ret->samples = 0;
+	memset(ret->watched, 0, sizeof(ret->watched));
+	memset(ret->over, 0, sizeof(ret->over));
 	for (uint32_t i = 0; i < nr; i++) {
 		ret->ops += slots[i]->ops;
+		for (uint32_t k = 0; k < INTERVAL_WATCHES; k++) {
+			ret->watched[k] += slots[i]->watched[k];
+			ret->over[k] += slots[i]->over[k];
+		}
 		for (uint32_t b = 0; b < INTERVAL_BUCKETS; b++) {
 			buckets[b] += slots[i]->buckets[b];
 			ret->samples += slots[i]->buckets[b];

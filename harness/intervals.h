@@ -18,14 +18,24 @@
 #define INTERVAL_SLOTS_MAX 600u
 #define INTERVAL_BYTES_MAX (64u << 20) /* of all workers' slots */
 
+/* A bound on the latencies of some classes: how many are over it is counted per
+ * interval, for `plan`. */
+struct interval_watch {
+	unsigned int classes; /* bits of the histograms' numbers */
+	uint64_t bound_ns;
+};
+#define INTERVAL_WATCHES 4u
+
 struct interval_slot {
 	uint64_t ops;
+	uint64_t watched[INTERVAL_WATCHES], over[INTERVAL_WATCHES];
 	uint32_t buckets[INTERVAL_BUCKETS];
 };
 
 /* A worker's: what it had at the end of the last interval. */
 struct interval_cut {
 	uint64_t ops;
+	uint64_t watched[INTERVAL_WATCHES], over[INTERVAL_WATCHES];
 	uint64_t counted[HIST_BUCKETS];
 };
 
@@ -33,6 +43,7 @@ struct interval_cut {
 struct interval_figures {
 	double start_s, seconds; /* since the window began; real length */
 	uint64_t ops, samples;
+	uint64_t watched[INTERVAL_WATCHES], over[INTERVAL_WATCHES];
 	double p50_ns, p99_ns, p999_ns;
 };
 
@@ -40,6 +51,10 @@ void interval_cut_begin(struct interval_cut *cut);
 /* Adds to the slot what came since the last cut; ops is the running total. */
 void interval_cut(struct interval_cut *cut, const struct hist *hists, unsigned int nr, uint64_t ops,
 		  struct interval_slot *slot);
+/* The same for what is watched. */
+void interval_cut_watches(struct interval_cut *cut, const struct hist *hists, unsigned int nr,
+			  const struct interval_watch *watches, uint32_t nr_watches,
+			  struct interval_slot *slot);
 /* Slots per worker, and the interval that makes them last for the duration (0:
  * not known; what does not fit is added to the last slot). */
 uint32_t interval_plan(uint64_t duration_ns, uint64_t interval_ns, uint32_t procs,

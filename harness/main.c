@@ -8,10 +8,7 @@
 #include "build_info.h"
 
 static const struct command *const commands[] = {
-	&command_run,
-	&command_list,
-	&command_show,
-	&command_compare,
+	&command_run, &command_list, &command_show, &command_compare, &command_plan,
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -44,7 +41,7 @@ static void help(FILE *out)
 	fputs("\n  COMMAND --help   its options\n"
 	      "  --version        version, commit, compiler\n\n"
 	      "exit: 0 yes; 1 no (failed verification, expectation not met); 2 usage or scenario\n"
-	      "      error; 3 a point was not measured; 130, 143, 129 interrupted\n",
+	      "      error; 3 a point was not measured; 4 inconclusive; 130, 143, 129 interrupted\n",
 	      out);
 }
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "intervals.h"
 #include "shmht.h"
 
 enum op_kind { OP_SEARCH, OP_INSERT, OP_UPDATE, OP_REMOVE, OP_NR };
@@ -81,6 +82,8 @@ struct params {
 	uint64_t timeout_ns;
 	struct expectation expect[PARAMS_EXPECT_MAX];
 	uint32_t nr_expect;
+	struct interval_watch watch[INTERVAL_WATCHES]; /* no key: `plan` sets it */
+	uint32_t nr_watch;
 };
 
 /* What create makes of a point: one slot per worker, and some for observers. */

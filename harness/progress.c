@@ -30,8 +30,12 @@ void progress_show(const struct progress *progress, const char *point, double la
 		return;
 	if (last_ops_per_s > 0)
 		units_format_rate_short(last_ops_per_s, rate, sizeof(rate));
-	snprintf(line, sizeof(line), "%3.0f s  %u of %u  %s/s  %.0f s left  %s", elapsed,
-		 progress->done + 1, progress->total, rate, left, point);
+	if (progress->total)
+		snprintf(line, sizeof(line), "%3.0f s  %u of %u  %s/s  %.0f s left  %s", elapsed,
+			 progress->done + 1, progress->total, rate, left, point);
+	else
+		snprintf(line, sizeof(line), "%3.0f s  look %u  %s/s  %s", elapsed,
+			 progress->done + 1, rate, point);
 	ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
 	fprintf(stderr, "\r\033[K%.*s", size.ws_col > 1 ? size.ws_col - 1 : 79, line);
 	fflush(stderr);

@@ -9,7 +9,7 @@
 struct progress {
 	bool on;
 	uint64_t started_ns;
-	uint32_t done, total; /* trials */
+	uint32_t done, total; /* trials; total 0: not known beforehand */
 };
 
 void progress_begin(struct progress *progress, bool wanted, uint32_t total);

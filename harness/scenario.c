@@ -258,6 +258,19 @@ int scenario_load(const struct scenario_request *request, FILE *diag,
 	return end(&load, ret_scenario);
 }
 
+int scenario_load_sets(const struct scenario_request *request, FILE *diag,
+		       struct scenario **ret_scenario)
+{
+	static const char text[] = "[table]\n";
+	struct load load = { .request = request, .nr_trees = 1 };
+
+	begin(&load, "--set", diag);
+	for (size_t i = 0; i < request->nr_sets; i++)
+		add_set(&load, request->sets[i]);
+	read_memory(&load, &load.trees[0], "--set", text, strlen(text));
+	return end(&load, ret_scenario);
+}
+
 int scenario_load_text(const char *name, const char *text, size_t len, FILE *diag,
 		       struct scenario **ret_scenario)
 {

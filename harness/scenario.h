@@ -42,9 +42,15 @@ struct scenario_request {
 /* Errors go to diag, one line each. 0, or -EINVAL when there was any. */
 int scenario_load(const struct scenario_request *request, FILE *diag,
 		  struct scenario **ret_scenario);
+/* One section, [table], of nothing but defaults and request->sets; paths are not
+ * looked at. */
+int scenario_load_sets(const struct scenario_request *request, FILE *diag,
+		       struct scenario **ret_scenario);
 /* The same for text in memory: tests and the fuzzer; include is an error there. */
 int scenario_load_text(const char *name, const char *text, size_t len, FILE *diag,
 		       struct scenario **ret_scenario);
+/* "METRIC<=VALUE" or ">=", as the key expect has them. 0, or -EINVAL with why. */
+int scenario_parse_expectation(const char *text, struct expectation *ret, char *why, size_t size);
 void scenario_free(struct scenario *scenario);
 
 /* `list keys`: one line a key: name, values (default first), meaning. */

@@ -103,6 +103,18 @@ static int parse_one(char *text, struct expectation *expect, char *why, size_t s
 	return 0;
 }
 
+int scenario_parse_expectation(const char *text, struct expectation *ret, char *why, size_t size)
+{
+	char copy[sizeof(ret->text)];
+
+	if (strlen(text) >= sizeof(copy)) {
+		snprintf(why, size, "longer than %zu characters", sizeof(copy) - 1);
+		return -EINVAL;
+	}
+	strcpy(copy, text);
+	return parse_one(trim(copy), ret, why, size);
+}
+
 int value_expect(const char *text, struct draft *draft, char *why, size_t size)
 {
 	struct params *params = &draft->params;

@@ -308,6 +308,10 @@ static void close_interval(struct worker *w)
 		return;
 	interval_cut(&w->cut, w->params->rate ? result->response : result->service, HIST_CLASSES,
 		     w->ops, &w->slots[number < last ? number : last]);
+	if (w->params->nr_watch)
+		interval_cut_watches(&w->cut, w->params->rate ? result->response : result->service,
+				     HIST_CLASSES, w->params->watch, w->params->nr_watch,
+				     &w->slots[number < last ? number : last]);
 	if (w->measuring) {
 		gap_mark(&w->gaps);
 		w->part->result.harness_calls++;

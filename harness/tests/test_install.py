@@ -20,7 +20,7 @@ PROMISED = {
     "compare": (),
     "gate": ("--base", "--head", "--base-set", "--head-set", "--baseline", "--aa", "--ignore",
              "--detect", "--budget", "--instructions", "--allow", "--bootstrap"),
-    "plan": ("--slo", "--budget", "--project", "--memory"),
+    "plan": ("--slo", "--budget", "--memory"),
     "report": ("-o",),
     "export": ("--to",),
     "merge": ("--out",),

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/* `shmbench plan`: which strategy, how many processes, at what rate, in how much memory. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "plan.h"
+#include "plan_memory.h"
+#include "result.h"
+#include "supervise.h"
+#include "units.h"
+
+#define SETS_MAX 256
+
+struct plan_options {
+	struct scenario_request request;
+	const char *sets[SETS_MAX];
+	struct plan_slo slos[INTERVAL_WATCHES];
+	uint32_t nr_slos;
+	uint64_t budget_ns, memory_limit;
+	const char *out;
+	bool memory, quiet;
+};
+
+enum {
+	OPT_SLO = 256,
+	OPT_BUDGET,
+	OPT_MEMORY,
+	OPT_LIMIT,
+	OPT_SET,
+	OPT_SECTION,
+	OPT_FILTER,
+	OPT_OUT,
+	OPT_QUIET
+};
+
+static int add_slo(struct plan_options *opt, const char *text)
+{
+	char why[256];
+
+	if (opt->nr_slos == INTERVAL_WATCHES)
+		return usage_error(&command_plan, "more than %u --slo", INTERVAL_WATCHES);
+	if (plan_slo_parse(text, &opt->slos[opt->nr_slos], why, sizeof(why)))
+		return usage_error(&command_plan, "--slo: %s", why);
+	opt->nr_slos++;
+	return 0;
+}
+
+static int take_option(struct plan_options *opt, int c, const char *arg)
+{
+	switch (c) {
+	case OPT_SLO:
+		return add_slo(opt, arg);
+	case OPT_BUDGET:
+		if (units_parse_time(arg, &opt->budget_ns) || !opt->budget_ns)
+			return usage_error(&command_plan,
+					   "--budget: found '%s', allowed: a time such as 2m", arg);
+		return 0;
+	case OPT_LIMIT:
+		if (units_parse_count(arg, &opt->memory_limit) || !opt->memory_limit)
+			return usage_error(&command_plan,
+					   "--memory-limit: found '%s', allowed: bytes such as 2Gi",
+					   arg);
+		return 0;
+	case OPT_MEMORY:
+		opt->memory = true;
+		return 0;
+	case OPT_SET:
+		if (opt->request.nr_sets == SETS_MAX)
+			return usage_error(&command_plan, "more than %d --set", SETS_MAX);
+		opt->sets[opt->request.nr_sets++] = arg;
+		return 0;
+	case OPT_SECTION:
+		opt->request.section = arg;
+		return 0;
+	case OPT_FILTER:
+		opt->request.filter = arg;
+		return 0;
+	case OPT_OUT:
+		opt->out = arg;
+		return 0;
+	default:
+		opt->quiet = true;
+		return 0;
+	}
+}
+
+/* 0, or an exit code + 1. */
+static int parse_options(int argc, char **argv, struct plan_options *opt)
+{
+	static const struct option options[] = {
+		{ "slo", required_argument, NULL, OPT_SLO },
+		{ "budget", required_argument, NULL, OPT_BUDGET },
+		{ "memory", no_argument, NULL, OPT_MEMORY },
+		{ "memory-limit", required_argument, NULL, OPT_LIMIT },
+		{ "set", required_argument, NULL, OPT_SET },
+		{ "section", required_argument, NULL, OPT_SECTION },
+		{ "filter", required_argument, NULL, OPT_FILTER },
+		{ "out", required_argument, NULL, OPT_OUT },
+		{ "quiet", no_argument, NULL, OPT_QUIET },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int c, r;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		if (c == 'h') {
+			command_help(&command_plan, stdout);
+			return 1 + EXIT_YES;
+		}
+		if (c == '?')
+			return 1 + usage_error(&command_plan,
+					       "option '%s' is unknown or lacks its value",
+					       argv[optind - 1]);
+		r = take_option(opt, c, optarg);
+		if (r)
+			return 1 + r;
+	}
+	opt->request.paths = (const char *const *)(argv + optind);
+	opt->request.nr_paths = (size_t)(argc - optind);
+	opt->request.sets = opt->sets;
+	if (opt->memory && opt->nr_slos)
+		return 1 + usage_error(&command_plan, "--memory and --slo are two questions");
+	if (!opt->memory && optind == argc)
+		return 1 + usage_error(&command_plan, "no SCENARIO given");
+	if (!opt->memory && !opt->nr_slos)
+		return 1 + usage_error(&command_plan,
+				       "no --slo given, such as --slo 'search.p99<=20us'");
+	if (opt->memory_limit && !opt->memory)
+		return 1 + usage_error(&command_plan, "--memory-limit goes with --memory");
+	return 0;
+}
+
+static int save(json_t *document, const char *path)
+{
+	int r = path && document ? result_write(document, path) : 0;
+
+	json_decref(document);
+	if (!r)
+		return 0;
+	fprintf(stderr, "shmbench plan: %s: %s\n", path, strerror(-r));
+	return EXIT_NOT_MEASURED;
+}
+
+static json_t *document_of(const struct scenario *scenario, const char *what, json_t *list)
+{
+	return json_pack("{s:s, s:{s:s, s:s}, s:o}", "schema", PLAN_SCHEMA, "scenario", "path",
+			 scenario->path, "sha256", scenario->sha256, what, list);
+}
+
+static int plan_memory(const struct plan_options *opt, const struct scenario *scenario)
+{
+	int code = plan_memory_print(scenario, opt->memory_limit, stdout);
+	int r = save(document_of(scenario, "memory", plan_memory_json(scenario)), opt->out);
+
+	return code ? code : r;
+}
+
+static int plan_promise(const struct plan_options *opt, const struct scenario *scenario)
+{
+	struct plan_request request = {
+		.scenario = scenario,
+		.slos = opt->slos,
+		.nr_slos = opt->nr_slos,
+		.budget_s = (double)opt->budget_ns * 1e-9,
+		.quiet = opt->quiet,
+	};
+	struct plan_row *rows = NULL;
+	int nr, code, r;
+
+	supervise_init();
+	nr = plan_slo_run(&request, &rows);
+	if (nr < 0) {
+		fprintf(stderr, "shmbench plan: %s\n", strerror(-nr));
+		return EXIT_NOT_MEASURED;
+	}
+	if (!opt->quiet)
+		plan_slo_print(&request, rows, nr, stdout);
+	code = plan_slo_exit_code(rows, nr);
+	r = save(document_of(scenario, "rows", plan_slo_json(&request, rows, nr)), opt->out);
+	free(rows);
+	if (supervise_interrupted())
+		return 128 + supervise_interrupted();
+	return code ? code : r;
+}
+
+static int run(int argc, char **argv)
+{
+	struct plan_options opt = { 0 };
+	struct scenario *scenario;
+	int code, r;
+
+	r = parse_options(argc, argv, &opt);
+	if (r)
+		return r - 1;
+	if (opt.request.nr_paths)
+		r = scenario_load(&opt.request, stderr, &scenario);
+	else
+		r = scenario_load_sets(&opt.request, stderr, &scenario);
+	if (r)
+		return EXIT_USAGE;
+	code = opt.memory ? plan_memory(&opt, scenario) : plan_promise(&opt, scenario);
+	scenario_free(scenario);
+	return code;
+}
+
+const struct command command_plan = {
+	.name = "plan",
+	.usage = "SCENARIO --slo 'search.p99<=20us' [OPTIONS]  |  --memory [SCENARIO] [OPTIONS]",
+	.summary = "the load that keeps a promise on response times; the memory that a table takes",
+	.help = "  --slo PROMISE       [response.]OP.p50|p90|p99|p999|p9999<=TIME (again for more): for\n"
+		"                      each strategy the highest rate that keeps them, or, where\n"
+		"                      the scenario says rate = N/proc, the most processes\n"
+		"  --budget TIME       observation in all; default 1 m per strategy\n"
+		"  --memory            bytes of each point's table; runs nothing\n"
+		"  --memory-limit N    and whether it fits, and what would\n"
+		"  --set KEY=VALUE     replace a key in every section (again for more; lists sweep)\n"
+		"  --section NAME      only this section\n"
+		"  --filter REGEX      only points whose name matches\n"
+		"  --out FILE          the answers as JSON\n"
+		"  --quiet             no table, no progress\n",
+	.run = run,
+};
