@@ -23,7 +23,10 @@
 #define FLOOR_SHARE (1 / 256.0) /* of the ceiling: below it nothing is looked for */
 #define BUDGET_S 60.0		/* per row, unless --budget says otherwise */
 #define CAPACITY_S 0.3
-#define HAD_MIN 0.99 /* started less of the plan than this: overload, whatever the percentiles */
+/* Started less of the plan, and late by more at the end: overload, whatever the
+ * percentiles. Late alone is a stall that the window's end happened to cut. */
+#define HAD_MIN 0.99
+#define LATE_NS 50000000u
 
 int plan_slo_parse(const char *text, struct plan_slo *ret, char *why, size_t size)
 {
@@ -92,13 +95,15 @@ static double percentile_of(const struct trial *trial, const struct plan_slo *sl
 
 static bool overloaded(const struct trial *trial)
 {
-	uint64_t ops = 0, planned = 0;
+	uint64_t ops = 0, planned = 0, late_ns = 0;
 
 	for (uint32_t w = 0; w < trial->nr_workers; w++) {
 		ops += trial->workers[w].ops;
 		planned += trial->workers[w].planned;
+		if (trial->workers[w].backlog_late_ns > late_ns)
+			late_ns = trial->workers[w].backlog_late_ns;
 	}
-	return (double)ops < HAD_MIN * (double)planned;
+	return (double)ops < HAD_MIN * (double)planned && late_ns > LATE_NS;
 }
 
 static void judge(const struct trial *trial, uint32_t slo, const struct plan_slo *what,
