@@ -161,6 +161,8 @@ void plan_search(const struct plan_system *system, struct plan_search *ret)
 		ret->answer = bracket.breaks <= system->floor ? PLAN_NONE : PLAN_OPEN;
 	if (ret->error)
 		ret->answer = PLAN_ERROR;
+	if (ret->answer == PLAN_OPEN && isnan(ret->needs_s))
+		ret->needs_s = system->claim_s; /* not one claim was tried */
 	if (ret->answer == PLAN_NONE)
 		ret->load = system->floor;
 	for (uint32_t i = 0; i < ret->nr_looks; i++)
