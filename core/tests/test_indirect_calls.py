@@ -122,6 +122,16 @@ class IndirectCalls(unittest.TestCase):
                     if os.path.basename(path) != "none.o":
                         self.assertGreater(acquired, 0, operation)
 
+    def test_no_string_instruction(self):
+        """A value of the usual size is copied by moves: gcc makes a rep movs of a copy that
+        it takes for cold, which costs more than the rest of a search."""
+        for path in glob.glob(os.path.join(ROOT, "build/release/core/strategy/*.o")):
+            functions = disassemble(path)
+            for name in functions:
+                if name.split(".")[0] in OPERATIONS:
+                    found = [text for _, text, _ in functions[name].code if text.startswith("rep ")]
+                    self.assertEqual(found, [], "%s: %s" % (os.path.basename(path), name))
+
     def test_sees_one(self):
         """The check itself: a lock that is released through a pointer is found out."""
         with open(os.path.join(ROOT, "core/strategy/spin.c")) as f:
