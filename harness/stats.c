@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gate_stats.h"
 #include "stats.h"
 
 #define TAIL 0.025 /* probability left out on each side */
@@ -139,8 +140,9 @@ static size_t table_doubles(size_t na, size_t nb)
 	return ((na < nb ? na : nb) + 1) * (na * nb / 2 + 1);
 }
 
-/* Largest k with P(U < k) <= TAIL; 0: none. rows: table_doubles() of them. */
-static size_t mann_whitney_rank(size_t na, size_t nb, double *rows, double *ret_coverage)
+/* Largest k with P(U < k) <= tail; 0: none. rows: table_doubles() of them. */
+static size_t mann_whitney_rank(size_t na, size_t nb, double tail, double *rows,
+				double *ret_coverage)
 {
 	size_t fewer = na < nb ? na : nb, more = na < nb ? nb : na;
 	size_t cells = na * nb / 2 + 1, k = 0;
@@ -150,18 +152,18 @@ static size_t mann_whitney_rank(size_t na, size_t nb, double *rows, double *ret_
 	/* The law of U does not change when the samples change places. */
 	mann_whitney_table(more, fewer, cells, rows);
 	/* The tolerance is for a tail of exactly 1/40, which rounding may exceed. */
-	while (k < cells && below + pmf[k] <= TAIL * (1 + 1e-12))
+	while (k < cells && below + pmf[k] <= tail * (1 + 1e-12))
 		below += pmf[k++];
 	if (k)
 		*ret_coverage = 1 - 2 * below;
 	return k;
 }
 
-static size_t mann_whitney_rank_normal(size_t na, size_t nb, double *ret_coverage)
+static size_t mann_whitney_rank_normal(size_t na, size_t nb, double tail, double *ret_coverage)
 {
 	double pairs = (double)na * (double)nb;
 	double sd = sqrt(pairs * (double)(na + nb + 1) / 12);
-	double k = floor(pairs / 2 - 0.5 - 1.959963984540054 * sd) + 1;
+	double k = floor(pairs / 2 - 0.5 + gate_normal_quantile(tail) * sd) + 1;
 
 	if (k < 1)
 		return 0;
@@ -181,13 +183,13 @@ static int log_differences(const double *a, size_t na, const double *b, size_t n
 	return 0;
 }
 
-static void ratio_from_differences(const double *diffs, size_t na, size_t nb, double *rows,
-				   struct interval *ret_interval)
+static void ratio_from_differences(const double *diffs, size_t na, size_t nb, double tail,
+				   double *rows, struct interval *ret_interval)
 {
 	double coverage = NAN;
 	size_t pairs = na * nb;
-	size_t k = rows ? mann_whitney_rank(na, nb, rows, &coverage) :
-			  mann_whitney_rank_normal(na, nb, &coverage);
+	size_t k = rows ? mann_whitney_rank(na, nb, tail, rows, &coverage) :
+			  mann_whitney_rank_normal(na, nb, tail, &coverage);
 
 	*ret_interval = (struct interval){
 		.median = exp(sorted_median(diffs, pairs)),
@@ -203,6 +205,12 @@ static void ratio_from_differences(const double *diffs, size_t na, size_t nb, do
 
 void stats_ratio_interval(const double *a, size_t na, const double *b, size_t nb,
 			  struct interval *ret_interval)
+{
+	stats_ratio_bounds(a, na, b, nb, TAIL, ret_interval);
+}
+
+void stats_ratio_bounds(const double *a, size_t na, const double *b, size_t nb, double tail,
+			struct interval *ret_interval)
 {
 	double *diffs = NULL, *rows = NULL;
 	size_t pairs;
@@ -227,7 +235,7 @@ void stats_ratio_interval(const double *a, size_t na, const double *b, size_t nb
 		goto out;
 	}
 	qsort(diffs, pairs, sizeof(*diffs), compare_doubles);
-	ratio_from_differences(diffs, na, nb, rows, ret_interval);
+	ratio_from_differences(diffs, na, nb, tail, rows, ret_interval);
 out:
 	free(rows);
 	free(diffs);

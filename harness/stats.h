@@ -18,7 +18,7 @@ struct interval {
 	double median;
 	double low, high;   /* NaN when n is too small for the level */
 	size_t n;	    /* values passed; of a ratio, both samples' together */
-	double coverage;    /* exact, >= 0.95, or NaN */
+	double coverage;    /* exact, at least what was asked for, or NaN */
 	const char *method; /* "order statistics", "none (n < 6)", ...: see stats.c */
 };
 
@@ -38,6 +38,10 @@ void stats_median_interval(const double *values, size_t n, struct interval *ret_
  */
 void stats_ratio_interval(const double *a, size_t na, const double *b, size_t nb,
 			  struct interval *ret_interval);
+
+/* The same with another probability left out on each side; 0 < tail < 0.5. */
+void stats_ratio_bounds(const double *a, size_t na, const double *b, size_t nb, double tail,
+			struct interval *ret_interval);
 
 /* Jain's index: (sum x)^2 / (n sum x^2); 1 when all are equal (all 0 too);
  * NaN for n 0 and when a value is negative or not finite. */
