@@ -41,6 +41,9 @@ int result_default_path(const struct scenario *scenario, struct timespec started
 /* Refuses what is not a complete shmbench.result/1 document; why goes to diag,
  * naming the file and what was found. */
 int result_read(const char *path, FILE *diag, json_t **ret_result);
+/* The same of a text at hand; path is only what diag calls it. */
+int result_read_text(const char *path, const char *text, size_t len, FILE *diag,
+		     json_t **ret_result);
 
 /* The table, then one line each for overhead, host and how to read it. */
 void result_show(const json_t *result, FILE *out);

@@ -211,23 +211,18 @@ static bool check_document(const json_t *result, const char *path, FILE *diag)
 	       check_points(json_object_get(result, "points"), path, diag);
 }
 
-int result_read(const char *path, FILE *diag, json_t **ret_result)
+int result_read_text(const char *path, const char *text, size_t len, FILE *diag,
+		     json_t **ret_result)
 {
 	json_error_t error;
 	json_t *result;
-	size_t len = 0;
-	char *text = NULL, clean[160];
-	int rc = read_whole(path, diag, &text, &len);
+	char clean[160];
 
-	if (rc)
-		return rc;
 	if (len == 0) {
-		free(text);
 		fprintf(diag, "%s: is empty, expected a result\n", path);
 		return -EINVAL;
 	}
 	result = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
-	free(text);
 	if (!result) {
 		fprintf(diag, "%s:%d: column %d: not a JSON text, or cut off: %s\n", path,
 			error.line, error.column,
@@ -240,4 +235,17 @@ int result_read(const char *path, FILE *diag, json_t **ret_result)
 	}
 	*ret_result = result;
 	return 0;
+}
+
+int result_read(const char *path, FILE *diag, json_t **ret_result)
+{
+	char *text = NULL;
+	size_t len = 0;
+	int rc = read_whole(path, diag, &text, &len);
+
+	if (rc)
+		return rc;
+	rc = result_read_text(path, text, len, diag, ret_result);
+	free(text);
+	return rc;
 }
