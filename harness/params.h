@@ -27,11 +27,12 @@ struct keydist_params {
 
 enum worker_kind { WORKERS_PROCESS, WORKERS_THREAD };
 enum latency_mode { LATENCY_OFF, LATENCY_SAMPLED, LATENCY_EVERY };
-enum verify_mode { VERIFY_OFF, VERIFY_VALUES };
+enum verify_mode { VERIFY_OFF, VERIFY_VALUES, VERIFY_LINEARIZABLE };
 enum pin_mode { PIN_SPREAD, PIN_COMPACT, PIN_CORES, PIN_NONE, PIN_CPUS };
 enum arrival_kind { ARRIVAL_POISSON, ARRIVAL_CONSTANT, ARRIVAL_BURST, ARRIVAL_RAMP };
 enum mem_mode { MEM_LOCAL, MEM_INTERLEAVE, MEM_BIND };
 
+#define VALUE_NAMES_WRITER 16u /* bytes: shorter values do not say whose they are */
 #define PARAMS_CPUS_MAX 1024
 #define PARAMS_EXPECT_MAX 16
 

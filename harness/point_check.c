@@ -166,6 +166,18 @@ static bool check_load(const struct expansion *x, struct draft *draft)
 	return true;
 }
 
+/* A shorter value does not say who wrote it: value.h. */
+static bool check_verify(const struct expansion *x, const struct draft *draft)
+{
+	const struct params *params = &draft->params;
+
+	if (params->verify != VERIFY_LINEARIZABLE || params->value_min >= VALUE_NAMES_WRITER)
+		return true;
+	point_error(x, KEY_VERIFY, "allowed with values of at least %u bytes: value_size is %u",
+		    VALUE_NAMES_WRITER, params->value_min);
+	return false;
+}
+
 static void check_cpus(const struct params *params, char **ret_skip)
 {
 	uint16_t allowed[PARAMS_CPUS_MAX];
@@ -229,6 +241,7 @@ enum verdict point_check(const struct expansion *x, struct draft *draft, char **
 	}
 	good &= check_length(x, draft);
 	good &= check_load(x, draft);
+	good &= check_verify(x, draft);
 	good &= check_region(x, draft);
 	/* In this order: each uses what the one before resolved. */
 	good = check_keyspace(x, draft) && check_preload(x, draft) && good;

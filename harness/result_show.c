@@ -77,6 +77,40 @@ static void put_expectations(const json_t *points, FILE *out)
 	}
 }
 
+/* The first history that is not linearizable, of each point that has one. */
+static void put_history(const json_t *point, FILE *out)
+{
+	const json_t *trials = json_object_get(point, "trials");
+	char line[512], name[400];
+
+	for (size_t k = 0; k < json_array_size(trials); k++) {
+		const json_t *integrity = json_object_get(json_array_get(trials, k), "integrity");
+		const char *at = result_get_text(json_object_get(integrity, "linearizable"),
+						 "history");
+
+		if (!at)
+			continue;
+		fprintf(out,
+			"%s, trial %zu: ", text_or(point, "name", "(no name)", name, sizeof(name)),
+			k + 1);
+		for (size_t len; *at; at += len + (at[len] == '\n')) {
+			char part[128];
+
+			len = strcspn(at, "\n");
+			snprintf(part, sizeof(part), "%.*s", (int)(len < 127 ? len : 127), at);
+			fprintf(out, "%s\n", result_clean(part, 120, line, sizeof(line)));
+		}
+		fputc('\n', out);
+		return;
+	}
+}
+
+static void put_histories(const json_t *points, FILE *out)
+{
+	for (size_t i = 0; i < json_array_size(points); i++)
+		put_history(json_array_get(points, i), out);
+}
+
 /* Whatever it has, by name: a number, or a median with its quartiles. */
 static void put_overhead(json_t *overhead, FILE *out)
 {
@@ -184,6 +218,7 @@ void result_show(const json_t *result, FILE *out)
 	put_headline(result, out);
 	few_trials = result_table(points, out);
 	fputc('\n', out);
+	put_histories(points, out);
 	put_expectations(points, out);
 	put_overhead(json_object_get(result, "overhead"), out);
 	put_start_lag(points, out);

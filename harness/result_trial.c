@@ -232,12 +232,31 @@ static json_t *fairness_object(const struct trial *trial)
 			 result_number(ratio), "starved_by", starved_by(trial));
 }
 
+/* null: not asked for. */
+static json_t *linearizable_object(const struct trial *trial)
+{
+	const struct lin_summary *lin = &trial->lin;
+
+	if (!lin->ran)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "operations",
+			 result_count(lin->operations), "searched", result_count(lin->searched),
+			 "keys", result_count(lin->keys), "undecided_keys",
+			 result_count(lin->undecided_keys), "violations",
+			 result_count(lin->violations), "balanced_keys",
+			 result_count(lin->balanced_keys), "key_share",
+			 result_number(lin->key_share), "cut_short", (int)lin->cut_short, "seconds",
+			 result_number(lin->seconds), "history", result_string(trial->history));
+}
+
 static json_t *integrity_object(const struct params *params, const struct trial *trial)
 {
 	bool none = params->verify == VERIFY_OFF && trial->checked == 0 && trial->errors == 0;
 
-	return json_pack("{s:o, s:o}", "checked", none ? json_null() : result_count(trial->checked),
-			 "errors", none ? json_null() : result_count(trial->errors));
+	return json_pack("{s:o, s:o, s:o}", "checked",
+			 none ? json_null() : result_count(trial->checked), "errors",
+			 none ? json_null() : result_count(trial->errors), "linearizable",
+			 linearizable_object(trial));
 }
 
 static const char *pages_name(enum shmht_pages pages)

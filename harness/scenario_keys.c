@@ -42,6 +42,7 @@ static const struct word pages_words[] = {
 static const struct word verify_words[] = {
 	{ "values", VERIFY_VALUES },
 	{ "off", VERIFY_OFF },
+	{ "linearizable", VERIFY_LINEARIZABLE },
 	{ NULL, 0 },
 };
 

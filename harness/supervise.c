@@ -41,6 +41,7 @@ struct run {
 	uint32_t k;
 	struct control *control;
 	size_t control_bytes;
+	struct lin *lin; /* verify = linearizable */
 	struct shmht *map;
 	struct child *children;
 	uint32_t nr_children;
@@ -49,7 +50,7 @@ struct run {
 	struct time_series series;
 };
 
-static int interrupted;
+static volatile int interrupted;
 static bool nohup; /* SIGHUP was ignored when we started */
 void (*supervise_on_interval)(const struct point *point, const struct interval_figures *);
 
@@ -125,6 +126,7 @@ static void fill_job(const struct run *run, uint32_t worker, struct shmht *map,
 	*job = (struct worker_job){
 		.params = &run->point->params,
 		.control = run->control,
+		.lin = run->lin,
 		.map = map,
 		.trial = run->k,
 		.worker = worker,
@@ -531,6 +533,12 @@ static int create_control(struct run *run)
 		run->control = NULL;
 		return give_up(run, TRIAL_NOT_MEASURED, "no memory for %u workers' results", procs);
 	}
+	if (params->verify == VERIFY_LINEARIZABLE) {
+		run->lin = lin_create(params);
+		if (!run->lin)
+			return give_up(run, TRIAL_NOT_MEASURED, "no memory for %u workers' records",
+				       procs);
+	}
 	run->control->nr_workers = procs;
 	run->control->nr_slots = slots;
 	run->control->slots_offset = offset;
@@ -567,11 +575,14 @@ void supervise_trial(const struct point *point, uint32_t k, struct trial *ret_tr
 		net += run.control->workers[i].net;
 	if (point->params.verify != VERIFY_OFF && ret_trial->status == TRIAL_OK)
 		verify_table(run.map, net, ret_trial);
+	if (run.lin && ret_trial->status != TRIAL_NOT_MEASURED)
+		verify_linearizable(run.map, run.lin, &point->params, k, &interrupted, ret_trial);
 out:
 	kill_children(&run);
 	free(run.children);
 	if (run.map)
 		shmht_destroy(run.map);
+	lin_destroy(run.lin);
 	if (run.control)
 		munmap(run.control, run.control_bytes);
 }

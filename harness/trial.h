@@ -66,6 +66,20 @@ struct worker_result {
 
 enum trial_status { TRIAL_OK, TRIAL_FAILED, TRIAL_NOT_MEASURED };
 
+/* verify = linearizable: what was checked of the trial, and how. */
+struct lin_summary {
+	bool ran;
+	uint64_t operations;	 /* recorded, and through the witness check */
+	uint64_t searched;	 /* of these, through the black-box check to an answer */
+	uint64_t keys;		 /* whose histories these are */
+	uint64_t undecided_keys; /* too many orders to try them all */
+	uint64_t violations;	 /* keys */
+	uint64_t balanced_keys;	 /* whose inserts and removes were counted, all of them */
+	double key_share;	 /* of the keys that are no hot ones; 1: every operation is here */
+	bool cut_short; /* the hottest keys filled a log: the beginning of the trial only */
+	double seconds; /* that checking took */
+};
+
 struct trial {
 	enum trial_status status;
 	char reason[512];	  /* of a status other than ok; or of a note */
@@ -74,6 +88,8 @@ struct trial {
 	uint64_t ops;		  /* within it */
 	uint64_t op_stream_hash;  /* all workers' combined */
 	uint64_t checked, errors; /* integrity */
+	struct lin_summary lin;
+	char *history; /* the first violation, as lines; NULL: none */
 	enum shmht_pages pages_had;
 	char pages_reason[128];
 	uint64_t region_bytes;

@@ -24,6 +24,8 @@ void trial_free(struct trial *trial)
 		return;
 	free(trial->workers);
 	free(trial->intervals);
+	free(trial->history);
+	trial->history = NULL;
 	trial->intervals = NULL;
 	trial->nr_intervals = 0;
 	trial->workers = NULL;

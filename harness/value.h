@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "params.h"
+
 #define VALUE_STEP 0x9e3779b97f4a7c15ull
 
 static inline uint64_t value_mix(uint64_t x)
@@ -46,7 +48,7 @@ static inline void value_fill(unsigned char *value, size_t len, uint64_t id, uin
 	size_t i = 0;
 	uint64_t word;
 
-	if (len >= 16) {
+	if (len >= VALUE_NAMES_WRITER) {
 		memcpy(value, &nonce, 8);
 		i = 8;
 	} else {
@@ -66,7 +68,7 @@ static inline bool value_is_of(const unsigned char *value, size_t len, uint64_t 
 	uint64_t nonce = 0, word, found;
 	size_t i = 0;
 
-	if (len >= 16) {
+	if (len >= VALUE_NAMES_WRITER) {
 		memcpy(&nonce, value, 8);
 		i = 8;
 	}

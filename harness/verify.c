@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "verify.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "lin_check.h"
+#include "value.h"
 
 struct findings {
 	char first[256];
@@ -50,4 +55,50 @@ void verify_table(struct shmht *map, int64_t expected_count, struct trial *trial
 	else if (broken)
 		fail(trial, (uint64_t)broken, "check: ", findings.first);
 	shmht_ctx_close(ctx);
+}
+
+struct look {
+	struct shmht_ctx *ctx;
+	const struct params *params;
+	uint64_t *key;
+	unsigned char *value;
+};
+
+static bool look_up(void *arg, uint64_t id, bool *ret_present, uint64_t *ret_nonce)
+{
+	struct look *look = arg;
+	size_t len = 0;
+	int r;
+
+	key_make(id, look->key, look->params->key_size);
+	r = shmht_search(look->ctx, look->key, look->params->key_size, look->value,
+			 look->params->value_max, &len);
+	if (r && r != -ENOENT)
+		return false;
+	*ret_present = r == 0;
+	if (r == 0)
+		memcpy(ret_nonce, look->value, sizeof(*ret_nonce));
+	return true;
+}
+
+void verify_linearizable(struct shmht *map, const struct lin *lin, const struct params *params,
+			 uint32_t trial_number, const volatile int *stop, struct trial *trial)
+{
+	struct look look = { .params = params };
+	struct shmht_error err = { "" };
+	int r = shmht_ctx_open(map, &look.ctx, &err);
+
+	look.key = malloc(params->key_size + 8u);
+	look.value = malloc(params->value_max + 8u);
+	if (r)
+		fail(trial, 1, "the table cannot be opened for its check: ", err.text);
+	else if (!look.key || !look.value)
+		fail(trial, 1, "no memory to check linearizability", "");
+	else
+		lin_check(lin, params, trial_number, look_up, &look, shmht_ns_per_tick(), stop,
+			  trial);
+	if (!r)
+		shmht_ctx_close(look.ctx);
+	free(look.key);
+	free(look.value);
 }

@@ -24,6 +24,7 @@
 
 #include "arrival.h"
 #include "fairness.h"
+#include "lin_check.h"
 #include "opstream.h"
 #include "shmht_clock.h"
 #include "value.h"
@@ -41,6 +42,7 @@ struct worker {
 	uint64_t *key; /* little-endian words */
 	unsigned char *value, *found;
 	uint64_t nonce;
+	struct lin_log *log; /* verify = linearizable */
 	uint64_t waits_seen; /* of stats->contended */
 	uint64_t ops;
 	bool measuring;
@@ -165,9 +167,9 @@ static inline __attribute__((always_inline)) int search_in_place(struct worker *
 }
 
 /* open: waits for the planned start once everything is prepared, and returns
- * false when the run ends before it. */
+ * false when the run ends before it. record: into the log, with values verified. */
 static inline __attribute__((always_inline)) bool do_op(struct worker *w, uint64_t op, bool verify,
-							bool open)
+							bool open, bool record)
 {
 	const struct params *params = w->params;
 	struct worker_result *result = &w->part->result;
@@ -191,6 +193,8 @@ static inline __attribute__((always_inline)) bool do_op(struct worker *w, uint64
 	} else if (op_is_timed(op)) {
 		start = shmht_ticks_ordered();
 	}
+	if (record)
+		lin_begin(w->log, lin_stamp_begin(), kind, id, w->nonce - 1);
 	switch (kind) {
 	case OP_SEARCH:
 		r = in_place ? search_in_place(w, &found, &len) :
@@ -211,6 +215,13 @@ static inline __attribute__((always_inline)) bool do_op(struct worker *w, uint64
 		end = shmht_ticks_ordered();
 
 	outcome = outcome_of(r);
+	if (record) {
+		uint64_t stamp = lin_stamp_end(), nonce = w->nonce - 1;
+
+		if (kind == OP_SEARCH && r == 0)
+			memcpy(&nonce, found, sizeof(nonce));
+		lin_end(w->job->lin, w->log, stamp, outcome, nonce);
+	}
 	if (__builtin_expect(outcome == OUTCOME_NR, 0)) {
 		check_failed(w, kind, id, r, 0);
 	} else {
@@ -220,7 +231,7 @@ static inline __attribute__((always_inline)) bool do_op(struct worker *w, uint64
 		else if (r == 0 && kind == OP_REMOVE)
 			w->part->net--;
 	}
-	if (verify && kind == OP_SEARCH && r == 0) {
+	if ((verify || record) && kind == OP_SEARCH && r == 0) {
 		w->part->checked++;
 		if (__builtin_expect(!value_is_of(found, len, id), 0))
 			check_failed(w, kind, id, 0, len);
@@ -330,7 +341,8 @@ static __attribute__((noinline)) bool phase_changed(struct worker *w, uint32_t w
 }
 
 /* Until the supervisor says stop. */
-static inline __attribute__((always_inline)) void loop_time(struct worker *w, bool verify)
+static inline __attribute__((always_inline)) void loop_time(struct worker *w, bool verify,
+							    bool record)
 {
 	struct control *control = w->job->control;
 	uint32_t pos = 0, phase, seen = PHASE_WARMUP;
@@ -343,7 +355,7 @@ static inline __attribute__((always_inline)) void loop_time(struct worker *w, bo
 				break;
 			seen = phase;
 		}
-		do_op(w, w->ring[pos++ % OPSTREAM_LEN], verify, false);
+		do_op(w, w->ring[pos++ % OPSTREAM_LEN], verify, false, record);
 		w->ops++;
 		if (w->ops % PROGRESS_EVERY == 0)
 			atomic_store_explicit(&w->part->progress, w->ops, memory_order_relaxed);
@@ -389,10 +401,10 @@ static void ops_done(struct worker *w, const struct ops_marks *marks)
 		atomic_store(&control->first_done_ticks, shmht_ticks());
 }
 
-static void loop_ops(struct worker *w)
+static inline __attribute__((always_inline)) void loop_ops(struct worker *w, bool verify,
+							   bool record)
 {
 	struct control *control = w->job->control;
-	bool verify = w->params->verify == VERIFY_VALUES;
 	uint32_t pos = 0, phase, seen = PHASE_MEASURE;
 	struct ops_marks marks = { false, false };
 
@@ -407,7 +419,7 @@ static void loop_ops(struct worker *w)
 			seen = phase;
 		}
 		ops_mark(w, &marks);
-		do_op(w, w->ring[pos++ % OPSTREAM_LEN], verify, false);
+		do_op(w, w->ring[pos++ % OPSTREAM_LEN], verify, false, record);
 		w->ops++;
 		if (w->ops % PROGRESS_EVERY == 0)
 			atomic_store_explicit(&w->part->progress, w->ops, memory_order_relaxed);
@@ -435,11 +447,9 @@ static int pin(const struct worker *w)
 static int preload(struct worker *w)
 {
 	const struct params *params = w->params;
-	uint64_t from = params->preload / params->procs * w->job->worker;
-	uint64_t to = w->job->worker + 1 == params->procs ?
-			      params->preload :
-			      params->preload / params->procs * (w->job->worker + 1);
+	uint64_t from, to;
 
+	lin_preload_share(params, w->job->worker, &from, &to);
 	for (uint64_t id = from; id < to; id++) {
 		size_t len = params->value_min +
 			     value_mix(id) % (params->value_max - params->value_min + 1u);
@@ -507,7 +517,7 @@ static int set_up(struct worker *w)
 		arrival_init(&w->arrival, params, w->job->trial, w->job->worker);
 	shmht_ctx_set_timeout(w->ctx, params->timeout_ns);
 	w->stats = shmht_ctx_stats(w->ctx);
-	w->nonce = (uint64_t)w->job->worker << 44 ^ (uint64_t)w->job->trial << 32;
+	w->nonce = lin_first_nonce(w->job->trial, w->job->worker);
 	r = preload(w);
 	if (!r)
 		shmht_ctx_set_hold(w->ctx, params->hold_ns);
@@ -521,6 +531,29 @@ static void wait_for_start(struct control *control)
 		syscall(SYS_futex, &control->phase, FUTEX_WAIT, PHASE_SETUP, NULL, NULL, 0);
 }
 
+/* Recording has loops of its own, so that the others have no trace of it. */
+static void run_loop(struct worker *w)
+{
+	bool verify = w->params->verify == VERIFY_VALUES;
+
+	if (w->log) {
+		if (w->params->rate)
+			loop_open(w, true, true);
+		else if (w->params->ops)
+			loop_ops(w, true, true);
+		else
+			loop_time(w, true, true);
+	} else if (w->params->rate) {
+		loop_open(w, verify, false);
+	} else if (w->params->ops) {
+		loop_ops(w, verify, false);
+	} else if (verify) {
+		loop_time(w, true, false);
+	} else {
+		loop_time(w, false, false);
+	}
+}
+
 void worker_run(const struct worker_job *job)
 {
 	struct worker w = { .job = job, .params = job->params };
@@ -530,6 +563,7 @@ void worker_run(const struct worker_job *job)
 	w.part->result.pid = getpid();
 	w.part->result.tid = gettid();
 	w.part->result.cpu = job->cpu;
+	w.log = job->lin ? &job->lin->logs[job->worker] : NULL;
 	w.slots = control_slots(job->control, job->worker);
 	w.ring = MAP_FAILED;
 	r = set_up(&w);
@@ -539,14 +573,7 @@ void worker_run(const struct worker_job *job)
 		atomic_store(&w.part->stage, STAGE_READY);
 		wait_for_start(job->control);
 		w.seen = PHASE_WARMUP;
-		if (job->params->rate)
-			loop_open(&w);
-		else if (job->params->ops)
-			loop_ops(&w);
-		else if (job->params->verify == VERIFY_VALUES)
-			loop_time(&w, true);
-		else
-			loop_time(&w, false);
+		run_loop(&w);
 		if (w.measuring) {
 			if ((w.seen & PHASE_MASK) != PHASE_STOP)
 				close_interval(&w); /* ended by itself: ops */

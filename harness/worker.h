@@ -5,11 +5,13 @@
 
 #include "control.h"
 #include "params.h"
+#include "lin.h"
 #include "shmht.h"
 
 struct worker_job {
 	const struct params *params;
 	struct control *control;
+	struct lin *lin;   /* verify = linearizable, else NULL */
 	struct shmht *map; /* this process's mapping of the table */
 	uint32_t trial, worker;
 	int cpu;     /* -1: not pinned */

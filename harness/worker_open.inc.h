@@ -136,10 +136,10 @@ static void plan_next(struct worker *w)
 								     memory_order_relaxed);
 }
 
-static void loop_open(struct worker *w)
+static inline __attribute__((always_inline)) void loop_open(struct worker *w, bool verify,
+							    bool record)
 {
 	struct control *control = w->job->control;
-	bool verify = w->params->verify == VERIFY_VALUES;
 	uint64_t limit = w->params->ops ? w->params->ops : UINT64_MAX;
 	struct ops_marks marks = { false, false };
 	uint32_t pos = 0;
@@ -148,7 +148,7 @@ static void loop_open(struct worker *w)
 	atomic_fetch_add(&control->nr_started, 1);
 	for (;;) {
 		plan_next(w);
-		if (!do_op(w, w->ring[pos++ % OPSTREAM_LEN], verify, true))
+		if (!do_op(w, w->ring[pos++ % OPSTREAM_LEN], verify, true, record))
 			break;
 		w->ops++;
 		atomic_store_explicit(&w->part->progress, w->ops, memory_order_relaxed);

@@ -83,8 +83,8 @@ static const struct bad bad_values[] = {
 	{ "[a]\npin = cpus:0-8191\n", "t.ini:2: key 'pin': found 'cpus:0-8191' (more than 1024" },
 	{ "[a]\npages = 4m\n", "t.ini:2: key 'pages': found '4m', allowed 4k, thp, 2m" },
 	{ "[a]\nmem = bind:x\n", "t.ini:2: key 'mem': found 'bind:x' ('x' is not a number), " },
-	{ "[a]\nverify = linearizable\n", "t.ini:2: key 'verify': found 'linearizable', allowed "
-					  "values, off\n" },
+	{ "[a]\nverify = linear\n", "t.ini:2: key 'verify': found 'linear', allowed "
+				    "values, off, linearizable" },
 	{ "[a]\nexpect = search.p99<50us\n", "t.ini:2: key 'expect': found 'search.p99<50us' "
 					     "('search.p99<50us' has neither <= nor >=), " },
 	{ "[a]\nexpect = search.p99<=50\n", "t.ini:2: key 'expect': found 'search.p99<=50' ('50' "
