@@ -56,17 +56,16 @@ static struct lin_op *add(uint64_t start, uint64_t end, uint32_t worker, enum op
 
 /* ---- a table of one key that goes wrong once --------------------------- */
 
-#define FAULTS(X)                                                                                  \
-	X(NONE)                                                                                    \
-	X(INSERT_LOST)                                                                             \
-	X(INSERT_TWICE) X(INSERT_TWICE_KEEPS) X(INSERT_REFUSED) X(INSERT_FOREIGN)                  \
-		X(INSERT_REPLACES) X(INSERT_AGAIN_LATER) X(UPDATE_LOST) X(UPDATE_OF_NOTHING) X(    \
-			UPDATE_ADDS) X(UPDATE_MISSES) X(UPDATE_MISSES_YET_DOES) X(UPDATE_REMOVES)  \
-			X(UPDATE_FOREIGN) X(REMOVE_LOST) X(REMOVE_OF_NOTHING) X(REMOVE_MISSES)     \
-				X(REMOVE_MISSES_YET_DOES) X(REMOVE_RESURRECTED) X(REMOVE_RESTORES) \
-					X(READ_STALE) X(READ_FOREIGN) X(READ_FUTURE)               \
-						X(READ_REMOVED) X(READ_MISSES) X(READ_INITIAL)     \
-							X(VANISHED)
+/* clang-format off */
+#define FAULTS(X) \
+	X(NONE) X(INSERT_LOST) X(INSERT_TWICE) X(INSERT_TWICE_KEEPS) X(INSERT_REFUSED) \
+	X(INSERT_FOREIGN) X(INSERT_REPLACES) X(INSERT_AGAIN_LATER) X(UPDATE_LOST) \
+	X(UPDATE_OF_NOTHING) X(UPDATE_ADDS) X(UPDATE_MISSES) X(UPDATE_MISSES_YET_DOES) \
+	X(UPDATE_REMOVES) X(UPDATE_FOREIGN) X(REMOVE_LOST) X(REMOVE_OF_NOTHING) \
+	X(REMOVE_MISSES) X(REMOVE_MISSES_YET_DOES) X(REMOVE_RESURRECTED) \
+	X(REMOVE_RESTORES) X(READ_STALE) X(READ_FOREIGN) X(READ_FUTURE) \
+	X(READ_REMOVED) X(READ_MISSES) X(READ_INITIAL) X(VANISHED)
+/* clang-format on */
 
 #define NAME(fault) FAULT_##fault,
 enum fault { FAULTS(NAME) FAULT_NR };
