@@ -3,6 +3,7 @@
 #ifndef SHMBENCH_CLI_H
 #define SHMBENCH_CLI_H
 
+#include <stdint.h>
 #include <stdio.h>
 
 enum exit_code {
@@ -13,6 +14,10 @@ enum exit_code {
 	EXIT_INCONCLUSIVE = 4, /* too noisy, or too little time, to decide */
 };
 
+struct point;
+struct scenario;
+struct trial;
+
 struct command {
 	const char *name;
 	const char *usage;		   /* arguments, as --help prints them */
@@ -21,7 +26,17 @@ struct command {
 	int (*run)(int argc, char **argv); /* argv[0] is the subcommand */
 };
 
-extern const struct command command_run, command_list, command_show, command_compare, command_plan;
+extern const struct command command_run, command_torture, command_list, command_show,
+	command_compare, command_plan;
+
+/* `run` and what differs from it only by what a trial is. */
+struct run_kind {
+	const struct command *command;
+	void (*trial)(const struct point *point, uint32_t k, struct trial *ret_trial);
+	/* Before anything runs: NULL, or why this scenario is not for it. */
+	const char *(*refuse)(struct scenario *scenario);
+};
+int run_scenarios(const struct run_kind *kind, int argc, char **argv);
 
 /* For unknown options and missing arguments: what is wrong, and where help is. */
 __attribute__((format(printf, 2, 3))) int usage_error(const struct command *command,

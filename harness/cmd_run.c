@@ -40,7 +40,8 @@ enum {
 };
 
 /* 0, or an exit code + 1. */
-static int parse_options(int argc, char **argv, struct run_options *opt)
+static int parse_options(const struct command *command, int argc, char **argv,
+			 struct run_options *opt)
 {
 	static const struct option options[] = {
 		{ "set", required_argument, NULL, OPT_SET },
@@ -62,8 +63,7 @@ static int parse_options(int argc, char **argv, struct run_options *opt)
 		switch (c) {
 		case OPT_SET:
 			if (opt->request.nr_sets == SETS_MAX)
-				return 1 +
-				       usage_error(&command_run, "more than %d --set", SETS_MAX);
+				return 1 + usage_error(command, "more than %d --set", SETS_MAX);
 			opt->sets[opt->request.nr_sets++] = optarg;
 			break;
 		case OPT_SECTION:
@@ -81,7 +81,7 @@ static int parse_options(int argc, char **argv, struct run_options *opt)
 		case OPT_JSON:
 			if (strcmp(optarg, "-"))
 				return 1 +
-				       usage_error(&command_run,
+				       usage_error(command,
 						   "--json takes -, found '%s'; a file is --out",
 						   optarg);
 			opt->json_stdout = true;
@@ -96,26 +96,24 @@ static int parse_options(int argc, char **argv, struct run_options *opt)
 			opt->live = true;
 			break;
 		case 'h':
-			command_help(&command_run, stdout);
+			command_help(command, stdout);
 			return 1 + EXIT_YES;
 		default:
 			/* A letter of a group leaves optind where it is. */
 			if (optopt && optopt < OPT_SET)
-				return 1 +
-				       usage_error(&command_run, "option '-%c' is unknown", optopt);
-			return 1 + usage_error(&command_run,
-					       "option '%s' is unknown or lacks its value",
+				return 1 + usage_error(command, "option '-%c' is unknown", optopt);
+			return 1 + usage_error(command, "option '%s' is unknown or lacks its value",
 					       argv[optind - 1]);
 		}
 	}
 	if (optind == argc)
-		return 1 + usage_error(&command_run, "no SCENARIO given");
+		return 1 + usage_error(command, "no SCENARIO given");
 	opt->request.paths = (const char *const *)(argv + optind);
 	opt->request.nr_paths = (size_t)(argc - optind);
 	opt->request.sets = opt->sets;
 	if (opt->overhead) {
 		if (opt->request.nr_sets + 2 > SETS_MAX)
-			return 1 + usage_error(&command_run, "more than %d --set", SETS_MAX - 2);
+			return 1 + usage_error(command, "more than %d --set", SETS_MAX - 2);
 		/* An open loop times every operation: there is nothing to compare. */
 		opt->sets[opt->request.nr_sets++] = "rate=max";
 		opt->sets[opt->request.nr_sets++] = RESULT_OVERHEAD_SET;
@@ -131,6 +129,19 @@ static uint64_t region_bytes(const struct params *params)
 	return shmht_region_bytes(&cfg, &bytes, NULL) ? 0 : bytes;
 }
 
+/* Of a trial, less its set-up. */
+static double seconds_of(const struct params *params)
+{
+	const struct kill_plan *kill = &params->kill;
+	double seconds = (double)(params->ops ? 0 : params->duration_ns) * 1e-9;
+
+	if (!params_have_faults(params))
+		return seconds + (double)params->warmup_ns * 1e-9;
+	if (kill->count)
+		seconds = kill->rate ? (double)kill->count / (double)kill->rate : 0;
+	return seconds + 2 * (double)params->calm_ns * 1e-9;
+}
+
 static void dry_run(const struct scenario *scenario)
 {
 	double total = 0;
@@ -139,10 +150,7 @@ static void dry_run(const struct scenario *scenario)
 	for (size_t i = 0; i < scenario->nr_points; i++) {
 		const struct point *point = &scenario->points[i];
 		const struct params *params = &point->params;
-		double seconds = params->trials *
-				 (double)(params->warmup_ns +
-					  (params->ops ? 0 : params->duration_ns)) *
-				 1e-9;
+		double seconds = params->trials * seconds_of(params);
 
 		if (point->skip_reason) {
 			printf("%-48s skipped: %s\n", point->name, point->skip_reason);
@@ -168,7 +176,8 @@ static void shuffle(size_t *order, size_t n, struct rng *rng)
 }
 
 /* All rounds. Returns the signal that ended them, or 0. */
-static int run_points(const struct scenario *scenario, struct result_build *build, bool quiet)
+static int run_points(const struct run_kind *kind, const struct scenario *scenario,
+		      struct result_build *build, bool quiet)
 {
 	size_t *order = malloc(scenario->nr_points * sizeof(*order));
 	uint32_t rounds = 0, total = 0;
@@ -201,7 +210,7 @@ static int run_points(const struct scenario *scenario, struct result_build *buil
 			if (supervise_interrupted())
 				break;
 			progress_show(&progress, point->name, last);
-			supervise_trial(point, k, &trial);
+			kind->trial(point, k, &trial);
 			last = trial.seconds > 0 ? (double)trial.ops / trial.seconds : 0;
 			/* One that the user cut short is no result of the point. */
 			if (!supervise_interrupted())
@@ -269,18 +278,19 @@ static int save(const json_t *result, const struct scenario *scenario, struct ti
 	return code;
 }
 
-static int run(int argc, char **argv)
+int run_scenarios(const struct run_kind *kind, int argc, char **argv)
 {
 	struct run_options opt = { 0 };
 	struct result_build *build;
 	struct scenario *scenario;
 	struct timespec started;
 	struct overhead overhead[OVERHEAD_NR];
+	const char *refusal;
 	FILE *human = stdout;
 	json_t *result;
 	int code, sig, r;
 
-	r = parse_options(argc, argv, &opt);
+	r = parse_options(kind->command, argc, argv, &opt);
 	if (r)
 		return r - 1;
 	if (scenario_load(&opt.request, stderr, &scenario))
@@ -289,6 +299,13 @@ static int run(int argc, char **argv)
 		dry_run(scenario);
 		scenario_free(scenario);
 		return EXIT_YES;
+	}
+	refusal = kind->refuse(scenario);
+	if (refusal) {
+		fprintf(stderr, "shmbench %s: %s: %s\n", kind->command->name, scenario->path,
+			refusal);
+		scenario_free(scenario);
+		return EXIT_USAGE;
 	}
 	if (opt.json_stdout)
 		human = stderr;
@@ -302,7 +319,7 @@ static int run(int argc, char **argv)
 		result_set_overhead(build, overhead);
 	if (opt.live && isatty(STDERR_FILENO))
 		supervise_on_interval = show_interval;
-	sig = run_points(scenario, build, opt.quiet);
+	sig = run_points(kind, scenario, build, opt.quiet);
 	result = result_finish(build, sig != 0);
 	if (!opt.quiet)
 		result_show(result, human);
@@ -315,6 +332,21 @@ static int run(int argc, char **argv)
 	json_decref(result);
 	scenario_free(scenario);
 	return sig ? 128 + sig : code;
+}
+
+static const char *refuse_faults(struct scenario *scenario)
+{
+	for (size_t i = 0; i < scenario->nr_points; i++)
+		if (params_have_faults(&scenario->points[i].params))
+			return "it plans faults (kill, stop, churn), which `shmbench torture` is for";
+	return NULL;
+}
+
+static int run(int argc, char **argv)
+{
+	static const struct run_kind kind = { &command_run, supervise_trial, refuse_faults };
+
+	return run_scenarios(&kind, argc, argv);
 }
 
 const struct command command_run = {

@@ -33,6 +33,22 @@ enum arrival_kind { ARRIVAL_POISSON, ARRIVAL_CONSTANT, ARRIVAL_BURST, ARRIVAL_RA
 enum mem_mode { MEM_LOCAL, MEM_INTERLEAVE, MEM_BIND };
 
 #define VALUE_NAMES_WRITER 16u /* bytes: shorter values do not say whose they are */
+
+/* Fault plans of `shmbench torture`. */
+enum fault_who { WHO_NONE, WHO_RANDOM, WHO_HOLDER };
+extern const char *const fault_who_names[3]; /* "none" "random" "holder" */
+
+struct kill_plan {
+	enum fault_who who;
+	uint64_t count; /* 0: until `duration` is over */
+	uint64_t rate;	/* per second; 0: the next once all have worked since the last */
+};
+
+struct stop_plan {
+	enum fault_who who;
+	uint64_t down_ns, every_ns;
+};
+
 #define PARAMS_CPUS_MAX 1024
 #define PARAMS_EXPECT_MAX 16
 
@@ -81,11 +97,20 @@ struct params {
 	uint64_t seed;
 	enum verify_mode verify;
 	uint64_t timeout_ns;
+	struct kill_plan kill;
+	struct stop_plan stop;
+	uint64_t churn_rate; /* workers that leave and come anew, per second; 0: none */
+	uint64_t calm_ns;    /* without faults, before the storm and after it */
 	struct expectation expect[PARAMS_EXPECT_MAX];
 	uint32_t nr_expect;
 	struct interval_watch watch[INTERVAL_WATCHES]; /* no key: `plan` sets it */
 	uint32_t nr_watch;
 };
+
+static inline bool params_have_faults(const struct params *params)
+{
+	return params->kill.who || params->stop.who || params->churn_rate;
+}
 
 /* What create makes of a point: one slot per worker, and some for observers. */
 struct shmht_config params_table(const struct params *params);

@@ -178,6 +178,17 @@ static bool check_verify(const struct expansion *x, const struct draft *draft)
 	return false;
 }
 
+/* A killed thread takes its whole process along. */
+static bool check_faults(const struct expansion *x, const struct params *params)
+{
+	enum key_id key = params->kill.who ? KEY_KILL : params->stop.who ? KEY_STOP : KEY_CHURN;
+
+	if (params->workers != WORKERS_THREAD || !params_have_faults(params))
+		return true;
+	point_error(x, key, "allowed with workers = process only: faults happen to processes");
+	return false;
+}
+
 static void check_cpus(const struct params *params, char **ret_skip)
 {
 	uint16_t allowed[PARAMS_CPUS_MAX];
@@ -242,6 +253,7 @@ enum verdict point_check(const struct expansion *x, struct draft *draft, char **
 	good &= check_length(x, draft);
 	good &= check_load(x, draft);
 	good &= check_verify(x, draft);
+	good &= check_faults(x, params);
 	good &= check_region(x, draft);
 	/* In this order: each uses what the one before resolved. */
 	good = check_keyspace(x, draft) && check_preload(x, draft) && good;

@@ -80,6 +80,11 @@ json_t *result_intervals_array(const struct params *params, const struct trial *
 int result_add_load_flags(json_t *flags, const json_t *trials);
 /* "asked 100k/s, had 57k/s, ..." when the point's rate was missed, else "" */
 void result_rate_note(const json_t *trials, char *buf, size_t size);
+/* result_torture.c: what faults did, and the column and the lines that say it. */
+json_t *result_torture_object(const struct trial *trial);
+/* "recovers 1.2ms", "strands 31%", or "" without a kill. */
+void result_dead_holder(const json_t *trials, char *buf, size_t size);
+void result_show_torture(const json_t *points, FILE *out);
 json_t *result_kernel_object(const struct trial *trial);
 json_t *result_latency_object(const struct hist *hist, bool all_timed);
 json_t *result_trial_object(const struct params *params, const struct trial *trial);

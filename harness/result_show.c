@@ -219,6 +219,7 @@ void result_show(const json_t *result, FILE *out)
 	few_trials = result_table(points, out);
 	fputc('\n', out);
 	put_histories(points, out);
+	result_show_torture(points, out);
 	put_expectations(points, out);
 	put_overhead(json_object_get(result, "overhead"), out);
 	put_start_lag(points, out);

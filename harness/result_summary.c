@@ -64,6 +64,8 @@ static void add_workers(struct totals *totals, const json_t *trial)
 	const json_t *workers = json_object_get(trial, "workers");
 	double seconds = result_get_number(trial, "seconds");
 
+	if (!json_is_array(workers))
+		totals->cpu_s = NAN; /* not kept: torture */
 	for (size_t i = 0; i < json_array_size(workers); i++) {
 		const json_t *worker = json_array_get(workers, i);
 
@@ -235,6 +237,9 @@ json_t *result_summary(const struct params *params, const json_t *trials,
 			rc |= json_object_set_new(summary, result_ops[i].name,
 						  op_object(params, trials, result_ops[i].name));
 	rc |= add_table_figures(summary, trials);
+	result_dead_holder(trials, note, sizeof(note));
+	if (note[0])
+		rc |= json_object_set_new(summary, "dead_holder", result_string(note));
 	result_rate_note(trials, note, sizeof(note));
 	rc |= json_object_set_new(summary, "loop", json_string(params->rate ? "open" : "closed"));
 	rc |= json_object_set_new(summary, "rate_note", result_string(note[0] ? note : NULL));

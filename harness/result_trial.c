@@ -327,7 +327,11 @@ json_t *result_trial_object(const struct params *params, const struct trial *tri
 	rc |= json_object_set_new(object, "reason", text_or_null(trial->reason));
 	rc |= json_object_set_new(object, "op_stream_hash", result_hex(trial->op_stream_hash));
 	rc |= add_measurements(object, params, trial);
-	rc |= json_object_set_new(object, "workers", workers_array(trial));
+	/* Under torture they come and go, and only their sums are kept. */
+	rc |= json_object_set_new(object, "workers",
+				  trial->torture ? json_null() : workers_array(trial));
+	if (trial->torture)
+		rc |= json_object_set_new(object, "recovery", result_torture_object(trial));
 	rc |= json_object_set_new(object, "warmup_s", result_number(trial->warmup_s));
 	rc |= json_object_set_new(object, "steady",
 				  params->steady_slope > 0 ? json_boolean(trial->steady) :

@@ -124,6 +124,21 @@ const struct key scenario_keys[KEY_NR] = {
 			 WORDS(verify, verify_words) },
 	[KEY_TIMEOUT] = { "timeout", "1s", "how long an operation waits for its lock",
 			  TIME(timeout_ns, 0) },
+	[KEY_KILL] = { "kill", "none",
+		       "torture: SIGKILL for random workers, or for whoever holds a lock; how many "
+		       "in all, how many per second",
+		       OWN(kill, "none, WHO:COUNT, WHO:RATE/s, WHO:COUNT:RATE/s; WHO is random, "
+				 "holder") },
+	[KEY_STOP] = { "stop", "none",
+		       "torture: SIGSTOP for DOWN, then SIGCONT; one such stop in every EVERY",
+		       OWN(stop,
+			   "none, DOWN/EVERY such as 10ms/100ms (random), WHO:DOWN/EVERY; WHO "
+			   "is random, holder") },
+	[KEY_CHURN] = { "churn", "none",
+			"torture: workers that leave in order and are replaced, per second",
+			OWN(churn, "none, RATE/s") },
+	[KEY_CALM] = { "calm", "1s", "torture: time without faults, before the storm and after it",
+		       TIME(calm_ns, 1000000) },
 	[KEY_EXPECT] = { "expect", "none", "checked after the run; a list of metric and bound",
 			 OWN(expect,
 			     "none, METRIC<=VALUE, METRIC>=VALUE; METRIC is "
@@ -225,6 +240,7 @@ static const char *key_word(const struct key *key, unsigned int idx)
 	static const char *const latency_list[] = { "sampled", "every", "off" };
 	static const char *const arrival_words[] = { "poisson", "constant", "burst", "ramp" };
 	static const char *const steady_words[] = { "off", "slope" };
+	static const char *const who_words[] = { "none", "random", "holder" };
 	static const char *const mem_words[] = { "local", "interleave", "bind" };
 	const struct shmht_strategy *strategy;
 
@@ -246,6 +262,11 @@ static const char *key_word(const struct key *key, unsigned int idx)
 		return idx < 4 ? arrival_words[idx] : NULL;
 	case KEY_STEADY:
 		return idx < 2 ? steady_words[idx] : NULL;
+	case KEY_KILL:
+	case KEY_STOP:
+		return idx < 3 ? who_words[idx] : NULL;
+	case KEY_CHURN:
+		return idx < 1 ? "none" : NULL;
 	case KEY_LATENCY:
 		return idx < 3 ? latency_list[idx] : NULL;
 	case KEY_MEM:

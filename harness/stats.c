@@ -241,6 +241,43 @@ out:
 	free(diffs);
 }
 
+/* P(X <= k) of a binomial with n tries of p, by the logarithms of its terms. */
+static double binomial_at_most(size_t k, size_t n, double p)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i <= k; i++)
+		sum += exp(lgamma((double)n + 1) - lgamma((double)i + 1) -
+			   lgamma((double)(n - i) + 1) + (double)i * log(p) +
+			   (double)(n - i) * log1p(-p));
+	return sum;
+}
+
+/* The p in (0, 1) at which at most k of n has this probability: it falls with p. */
+static double share_at(size_t k, size_t n, double probability)
+{
+	double low = 0, high = 1;
+
+	for (int i = 0; i < 60; i++) {
+		double middle = (low + high) / 2;
+
+		if (binomial_at_most(k, n, middle) > probability)
+			low = middle;
+		else
+			high = middle;
+	}
+	return (low + high) / 2;
+}
+
+void stats_share_interval(size_t k, size_t n, double *ret_low, double *ret_high)
+{
+	*ret_low = *ret_high = NAN;
+	if (n == 0 || k > n)
+		return;
+	*ret_low = k == 0 ? 0 : share_at(k - 1, n, 0.975);
+	*ret_high = k == n ? 1 : share_at(k, n, 0.025);
+}
+
 double stats_jain(const double *values, size_t n)
 {
 	double largest = 0, sum = 0, squares = 0;

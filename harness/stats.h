@@ -43,6 +43,9 @@ void stats_ratio_interval(const double *a, size_t na, const double *b, size_t nb
 void stats_ratio_bounds(const double *a, size_t na, const double *b, size_t nb, double tail,
 			struct interval *ret_interval);
 
+/* Clopper and Pearson's exact 95 % interval of a share, k of n; NaN for n 0. */
+void stats_share_interval(size_t k, size_t n, double *ret_low, double *ret_high);
+
 /* Jain's index: (sum x)^2 / (n sum x^2); 1 when all are equal (all 0 too);
  * NaN for n 0 and when a value is negative or not finite. */
 double stats_jain(const double *values, size_t n);

@@ -76,8 +76,7 @@ void supervise_init(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-/* Sleeps until the deadline or a signal; SIGCHLD is only a reason to look. */
-static void wait_signal(uint64_t timeout_ns)
+void supervise_sleep(uint64_t timeout_ns)
 {
 	struct timespec ts = { .tv_sec = (time_t)(timeout_ns / NS_PER_S),
 			       .tv_nsec = (long)(timeout_ns % NS_PER_S) };
@@ -93,7 +92,7 @@ static void wait_signal(uint64_t timeout_ns)
 int supervise_interrupted(void)
 {
 	if (!interrupted)
-		wait_signal(0);
+		supervise_sleep(0);
 	return interrupted;
 }
 
@@ -113,6 +112,20 @@ __attribute__((format(printf, 3, 4))) static int give_up(struct run *run, enum t
 }
 
 /* ---- children ---------------------------------------------------------- */
+
+void supervise_child_begins(pid_t parent)
+{
+	sigset_t set;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1); /* it died before it was watched */
+	/* Ctrl-C reaches the whole group: the supervisor ends the run in order. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	watched_signals(&set);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
 
 static void *thread_main(void *arg)
 {
@@ -158,17 +171,8 @@ static void child_main(const struct run *run, const struct child *child, pid_t p
 	struct shmht_error err;
 	struct shmht *map;
 	uint32_t started = 0;
-	sigset_t set;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1); /* it died before it was watched */
-	/* Ctrl-C reaches the whole group: the supervisor ends the run in order. */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	watched_signals(&set);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
-
+	supervise_child_begins(parent);
 	if (!jobs || !threads) {
 		child_failed(run, child, "worker", "no memory");
 		_exit(1);
@@ -343,7 +347,7 @@ static int wait_stage(struct run *run, enum stage wanted)
 		if (there == run->control->nr_workers)
 			return 0;
 		series_tick(&run->series);
-		wait_signal(nap_ns);
+		supervise_sleep(nap_ns);
 		if (nap_ns < 5000000)
 			nap_ns *= 2; /* short trials end promptly, long ones are left alone */
 	}
@@ -357,7 +361,7 @@ static int wait_until(struct run *run, uint64_t deadline_ns)
 		until = series_next_ns(&run->series);
 		until = until < deadline_ns ? until : deadline_ns;
 		if (until > now)
-			wait_signal(until - now < NS_PER_S ? until - now : NS_PER_S);
+			supervise_sleep(until - now < NS_PER_S ? until - now : NS_PER_S);
 		series_tick(&run->series);
 		if (watch(run, false))
 			return -1;
@@ -568,7 +572,7 @@ void supervise_trial(const struct point *point, uint32_t k, struct trial *ret_tr
 	/* A worker says DONE before it exits. */
 	for (uint64_t end = shmht_monotonic_ns() + SILENCE_NS;
 	     children_left(&run) && shmht_monotonic_ns() < end; reap(&run))
-		wait_signal(1000000);
+		supervise_sleep(1000000);
 	if (collect(&run))
 		goto out;
 	for (uint32_t i = 0; i < run.control->nr_workers; i++)

@@ -21,6 +21,12 @@ void supervise_init(void);
 /* The signal that asked the run to end; 0: none so far. Takes a pending one. */
 int supervise_interrupted(void);
 
+/* Until then, or a signal; SIGCHLD is only a reason to look. */
+void supervise_sleep(uint64_t timeout_ns);
+
+/* In a child, first of all: it dies with its parent, and leaves Ctrl-C to it. */
+void supervise_child_begins(pid_t parent);
+
 /* Called after each interval of the window with its figures; NULL: nobody looks. */
 extern void (*supervise_on_interval)(const struct point *point, const struct interval_figures *);
 

@@ -80,6 +80,23 @@ struct lin_summary {
 	double seconds; /* that checking took */
 };
 
+/* Of `shmbench torture`: what was done to the workers, and what came of it. */
+struct torture_outcome {
+	bool recovers; /* the strategy says so: a strand is a failure then */
+	double storm_s;
+	uint64_t kills, stops, leaves, respawns;
+	uint64_t aimed_missed; /* who = holder, and nobody held a lock: somebody was taken */
+	uint64_t recovered;    /* acquires from a holder that had died */
+	uint64_t strands;      /* kills after which a lock stayed taken for ever */
+	uint64_t strands_of;   /* ... out of so many */
+	uint64_t resolved_done, resolved_undone; /* last operations of the killed */
+	uint64_t timeouts, timeouts_by_state[4]; /* enum shmht_holder_state */
+	struct hist wait_before, wait_storm, recovery, late;
+	uint32_t nr_before, nr_after; /* windows: operations per second */
+	double *before, *after;
+	char stuck[1024]; /* what the watchdog saw the last time */
+};
+
 struct trial {
 	enum trial_status status;
 	char reason[512];	  /* of a status other than ok; or of a note */
@@ -100,6 +117,7 @@ struct trial {
 	bool paced_by_sleep;	       /* open loop: more workers than CPUs */
 	uint32_t nr_intervals;
 	struct interval_figures *intervals; /* [nr_intervals] */
+	struct torture_outcome *torture;    /* NULL: no torture */
 };
 
 void trial_free(struct trial *trial);

@@ -23,6 +23,12 @@ void trial_free(struct trial *trial)
 	if (!trial)
 		return;
 	free(trial->workers);
+	if (trial->torture) {
+		free(trial->torture->before);
+		free(trial->torture->after);
+		free(trial->torture);
+		trial->torture = NULL;
+	}
 	free(trial->intervals);
 	free(trial->history);
 	trial->history = NULL;

@@ -209,6 +209,17 @@ struct shmht_holder {
 /* Who held the lock when this context's last call returned -ETIMEDOUT. */
 void shmht_ctx_holder(const struct shmht_ctx *ctx, struct shmht_holder *ret_holder);
 
+/* A stripe as it looks right now, without its lock: for whoever asks why it is stuck. */
+struct shmht_stripe_state {
+	struct shmht_holder holder; /* who acquired last; may have released since */
+	uint64_t count;
+	uint64_t intent[8]; /* of the mutation under way; see core/layout.h */
+};
+
+/* Stripe k; k = stripes is the pool of free cells. -EINVAL beyond. Changes what
+ * shmht_ctx_holder() says. */
+int shmht_stripe_look(struct shmht_ctx *ctx, uint32_t k, struct shmht_stripe_state *ret_state);
+
 #define SHMHT_WAIT_RING 16u /* a power of two, more than the locks of one operation */
 
 /*

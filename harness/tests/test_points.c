@@ -363,6 +363,10 @@ static void defaults_are_the_contracts(void **state)
 		{ "seed", "1" },
 		{ "verify", "values" },
 		{ "timeout", "1s" },
+		{ "kill", "none" },
+		{ "stop", "none" },
+		{ "churn", "none" },
+		{ "calm", "1s" },
 		{ "expect", "none" },
 	};
 	struct loaded loaded = load_text("[a]\n");
@@ -451,7 +455,7 @@ static void keys_are_listed(void **state)
 		assert_int_equal(line[strlen(key)], ' ');
 		assert_non_null(strstr(line, "  - "));
 	}
-	assert_int_equal(idx, 32);
+	assert_int_equal(idx, 36);
 	free(text);
 	unload(&loaded);
 }

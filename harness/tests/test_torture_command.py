@@ -1,0 +1,157 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""`shmbench torture`: what it does to workers happens, what it must find it
+finds, and it ends in time whatever becomes of them.
+"""
+import os
+import signal
+import unittest
+
+from cli_fixture import SHMBENCH_TEST, Case, alive_in, children_of, wait_for
+
+BASE = """
+[t]
+procs = 4
+capacity = 2k
+mix = search:30 insert:25 update:20 remove:25
+trials = 1
+calm = 300ms
+interval = 50ms
+timeout = 50ms
+duration = 600ms
+"""
+
+
+class Torture(Case):
+    def torture(self, *sets, code=0, text=BASE, timeout=60, **kwargs):
+        self.write("t.ini", text)
+        args = [arg for item in sets for arg in ("--set", item)]
+        self.out = self.bench("torture", "t.ini", "--out", "r.json", *args, code=code,
+                              timeout=timeout, **kwargs)
+        self.assertEqual(alive_in(self.out.pid), [], "processes were left behind")
+        point, = self.load("r.json")["points"]
+        return point, point["trials"][0].get("recovery")
+
+
+class Faults(Torture):
+    def test_kills_that_strand_are_counted(self):
+        point, recovery = self.torture("lock=sem", "kill=holder:12")
+        strands = recovery["strands"]
+        self.assertEqual(point["status"], "ok")
+        self.assertEqual((recovery["kills"], strands["of"], recovery["recovers"]), (12, 12, False))
+        # Aimed at whoever holds the lock, most hit: none at all would mean that nobody was.
+        self.assertGreaterEqual(strands["count"], 6)
+        self.assertTrue(strands["low"] <= strands["share"] <= strands["high"])
+        self.assertIn("stripe 0: last acquired by pid", recovery["stuck"])
+        self.assertRegex(self.out.out, r"strands \d+% \(\d+\.\.\d+\)")
+        self.assertEqual(point["trials"][0]["integrity"]["errors"], 0)
+
+    def test_random_kills_at_a_rate(self):
+        _, recovery = self.torture("lock=futex", "kill=random:40/s")
+        self.assertGreaterEqual(recovery["kills"], 5)
+        self.assertGreaterEqual(recovery["respawns"], 5)
+        # Whoever was killed was in the middle of something, nearly always.
+        self.assertGreater(recovery["cut_off_done"] + recovery["cut_off_undone"], 0)
+
+    def test_a_stopped_holder_is_named_and_not_robbed(self):
+        point, recovery = self.torture("lock=futex", "procs=2", "stop=holder:300ms/400ms",
+                                       "duration=2s")
+        timeouts = recovery["timeouts"]
+        self.assertEqual(point["status"], "ok")
+        caught = recovery["stops"] - recovery["aimed_missed"]
+        self.assertGreaterEqual(caught, 2)
+        self.assertGreaterEqual(timeouts["holder_stopped"], 3 * caught)
+        self.assertEqual(timeouts["holder_dead"], 0)
+        self.assertLess(timeouts["late"]["max_ns"], 40e6)
+
+    def test_churn(self):
+        for lock in ("sem", "mcs", "mutex-robust"):
+            with self.subTest(lock=lock):
+                point, recovery = self.torture("lock=" + lock, "churn=60/s")
+                self.assertEqual(point["status"], "ok")
+                self.assertGreater(recovery["leaves"], 10)
+                self.assertGreater(recovery["respawns"], 10)
+                self.assertEqual(recovery["kills"], 0)
+
+    def test_lock_free_reads_and_short_values(self):
+        for sets in (("read=seqlock",), ("read=rcu",), ("value_size=0-12", "key_size=4"),
+                     ("stripes=8", "value_size=8-200")):
+            with self.subTest(sets=sets):
+                point, _ = self.torture("churn=30/s", "duration=300ms", *sets)
+                self.assertEqual(point["status"], "ok", point["reason"])
+
+    def test_show_prints_it_again(self):
+        self.torture("churn=60/s")
+        shown = self.bench("show", "r.json").out
+        self.assertIn("left in order", shown)
+
+
+class Findings(Torture):
+    def test_a_lock_that_excludes_nobody(self):
+        point, _ = self.torture("lock=busted", "churn=20/s", code=1, binary=SHMBENCH_TEST)
+        self.assertEqual(point["status"], "failed")
+        self.assertGreater(point["trials"][0]["integrity"]["errors"], 0)
+
+    def test_a_death_that_nobody_ordered(self):
+        self.write("t.ini", BASE)
+        bench = self.start("torture", "t.ini", "--out", "r.json", "--set", "duration=20s")
+        self.assertTrue(wait_for(lambda: len(children_of(bench.pid)) == 4, 10))
+        victim = children_of(bench.pid)[0]
+        os.kill(victim, signal.SIGSEGV)
+        bench.wait(20)
+        self.assertEqual(bench.code, 1, bench.out)
+        self.assertIn("died of signal 11", bench.out)
+        self.assertEqual(alive_in(bench.pid), [])
+
+    def test_interrupted(self):
+        self.write("t.ini", BASE)
+        bench = self.start("torture", "t.ini", "--out", "r.json", "--set", "duration=20s",
+                           "--set", "stop=random:5s/6s")
+        self.assertTrue(wait_for(lambda: len(children_of(bench.pid)) == 4, 10))
+        os.kill(bench.pid, signal.SIGINT)
+        bench.wait(10)
+        self.assertEqual(bench.code, 130)
+        self.assertEqual(alive_in(bench.pid), [], "a stopped worker was left behind")
+
+
+class Refusals(Torture):
+    def refused(self, command, *sets):
+        self.write("t.ini", BASE)
+        args = [arg for item in sets for arg in ("--set", item)]
+        return self.bench(command, "t.ini", *args, code=2).err
+
+    def test_threads(self):
+        for plan in ("kill=random:1", "stop=10ms/20ms", "churn=1/s"):
+            with self.subTest(plan=plan):
+                err = self.refused("torture", "workers=thread", plan)
+                self.assertIn("workers = process only", err)
+                self.assertIn("key '%s'" % plan.partition("=")[0], err)
+
+    def test_run_leaves_faults_alone(self):
+        self.assertIn("shmbench torture", self.refused("run", "kill=random:1"))
+
+    def test_what_torture_cannot_do(self):
+        self.assertIn("closed loop", self.refused("torture", "rate=1k"))
+        self.assertIn("keys of its own", self.refused("torture", "keyspace=2"))
+
+    def test_grammar(self):
+        for text in ("kill=random", "kill=random:", "kill=random:0", "kill=holder:5/m",
+                     "kill=anybody:5", "kill=random:5:", "kill=random:5/s:5", "stop=1s", "stop=2s/1s",
+                     "stop=10/20", "stop=nobody:1ms/2ms", "churn=5", "churn=random:5/s"):
+            with self.subTest(text=text):
+                self.assertIn("key '%s'" % text.partition("=")[0], self.refused("torture", text))
+
+    def test_params_are_what_was_asked(self):
+        for key, given, want in (("kill", "random:1k", "random:1k"),
+                                 ("kill", "holder:20/s", "holder:20/s"),
+                                 ("kill", "random:5:100/s", "random:5:100/s"),
+                                 ("stop", "10ms/100ms", "random:10ms/100ms"),
+                                 ("churn", "1k/s", "1k/s")):
+            with self.subTest(given=given):
+                self.write("t.ini", BASE)
+                self.bench("torture", "t.ini", "--dry-run", "--set", "%s=%s" % (key, given))
+                self.bench("torture", "t.ini", "--dry-run", "--set", "%s=%s" % (key, want))
+
+
+if __name__ == "__main__":
+    unittest.main()
