@@ -121,6 +121,29 @@ static int set_read_mode(struct shmht_ctx *ctx, struct shmht_error *err)
 	return 0;
 }
 
+void ctx_set_table(struct shmht_ctx *ctx, struct shmht *map)
+{
+	const struct geometry *geo = &map->geo;
+
+	ctx->map = map;
+	ctx->buckets = (struct shm_bucket *)(map->base + geo->buckets_off);
+	ctx->cells = map->base + geo->cells_off;
+	ctx->stripes = stripes_of(map);
+	ctx->bucket_bits = geo->bucket_bits;
+	ctx->bucket_mask = (uint32_t)((1ull << geo->bucket_bits) - 1);
+	ctx->nr_cells = geo->nr_cells;
+	ctx->hash = map->hash;
+	ctx->hash_seed = map->hash_seed;
+	ctx->stripe_bits = geo->stripe_bits;
+	ctx->stripe_shift = 63 - geo->stripe_bits;
+	ctx->cell_bytes = geo->cell_bytes;
+	ctx->value_word = geo->value_word;
+	ctx->key_size = geo->key_size;
+	ctx->value_size = geo->value_size;
+	ctx->batch = geo->batch;
+	ctx->limbo_half = geo->limbo / 2;
+}
+
 int shmht_ctx_open(struct shmht *map, struct shmht_ctx **ret_ctx, struct shmht_error *err)
 {
 	const struct geometry *geo = &map->geo;
@@ -129,6 +152,10 @@ int shmht_ctx_open(struct shmht *map, struct shmht_ctx **ret_ctx, struct shmht_e
 	struct shmht_ctx *ctx;
 	int r;
 
+	if (map->observer) {
+		error_set(err, "this map is for observing; attach without that for a context");
+		return -EACCES;
+	}
 	ctx = mmap(NULL, CTX_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (ctx == MAP_FAILED) {
 		r = -errno;
@@ -155,26 +182,10 @@ int shmht_ctx_open(struct shmht *map, struct shmht_ctx **ret_ctx, struct shmht_e
 	if (r)
 		goto out_slot;
 
-	ctx->map = map;
 	ctx->tid = tid;
 	ctx->holder_id = holder_make((uint32_t)(ctx->slot - slots_of(map)),
 				     atomic_load(&ctx->slot->generation));
-	ctx->buckets = (struct shm_bucket *)(map->base + geo->buckets_off);
-	ctx->cells = map->base + geo->cells_off;
-	ctx->stripes = stripes_of(map);
-	ctx->bucket_bits = geo->bucket_bits;
-	ctx->bucket_mask = (uint32_t)((1ull << geo->bucket_bits) - 1);
-	ctx->nr_cells = geo->nr_cells;
-	ctx->hash = map->hash;
-	ctx->hash_seed = map->hash_seed;
-	ctx->stripe_bits = geo->stripe_bits;
-	ctx->stripe_shift = 63 - geo->stripe_bits;
-	ctx->cell_bytes = geo->cell_bytes;
-	ctx->value_word = geo->value_word;
-	ctx->key_size = geo->key_size;
-	ctx->value_size = geo->value_size;
-	ctx->batch = geo->batch;
-	ctx->limbo_half = geo->limbo / 2;
+	ctx_set_table(ctx, map);
 	r = set_read_mode(ctx, err);
 	if (r)
 		goto out_slot;

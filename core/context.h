@@ -19,6 +19,7 @@ struct shmht {
 	const struct shmht_strategy *strategy;
 	enum shmht_read read;
 	enum shmht_wait wait;
+	bool observer;	     /* mapped read-only */
 	uint64_t generation; /* header's, when this mapping was made */
 	shmht_hash_fn hash;
 	uint64_t hash_seed;
@@ -119,6 +120,9 @@ int rcu_ctx_open(struct shmht_ctx *ctx, struct shmht_error *err);
 int rcu_epoch_advance(struct shmht_ctx *ctx, uint64_t *ret_epoch);
 /* 0 once they have; -ETIMEDOUT, with the holder noted; -EBUSY instead of a wait. */
 int rcu_epoch_wait(struct shmht_ctx *ctx, uint64_t epoch, bool may_wait);
+
+/* Where things are in this map: what walking a table needs. */
+void ctx_set_table(struct shmht_ctx *ctx, struct shmht *map);
 
 /* Every operation answers -EDEADLK: what a foreach callback finds. */
 extern const struct shmht_ops shmht_ops_deadlock;

@@ -6,6 +6,27 @@
 
 #include "context.h"
 
+int shmht_observe(struct shmht *map, shmht_report_fn report, void *arg)
+{
+	struct shmht_ctx ctx = { .map = NULL };
+
+	ctx_set_table(&ctx, map);
+	return shmht_check(&ctx, report, arg);
+}
+
+uint64_t shmht_fingerprint(const struct shmht *map)
+{
+	uint64_t sum = 0xcbf29ce484222325ull;
+
+	for (uint32_t k = 0; k <= map->geo.stripes; k++) {
+		shm_word *words = (shm_word *)&stripes_of(map)[k];
+
+		for (size_t i = 0; i < sizeof(struct shm_stripe) / sizeof(*words); i++)
+			sum = HASH_STEP(sum, ld_acquire(&words[i]));
+	}
+	return sum;
+}
+
 int shmht_stripe_look(struct shmht_ctx *ctx, uint32_t k, struct shmht_stripe_state *ret_state)
 {
 	struct shmht_stripe_state state;

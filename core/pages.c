@@ -165,12 +165,14 @@ static int map_region(struct shmht *map, struct shmht_error *err)
 			munmap((unsigned char *)hint + bytes, HUGE_BYTES - (at - (uintptr_t)room));
 		}
 	}
-	base = mmap(hint, bytes, PROT_READ | PROT_WRITE, flags, map->fd, 0);
+	base = mmap(hint, bytes, map->observer ? PROT_READ : PROT_READ | PROT_WRITE, flags, map->fd,
+		    0);
 	if (base == MAP_FAILED) {
 		int r = -errno;
 
-		error_set(err, "the region's %llu bytes cannot be mapped read-write: %s",
-			  (unsigned long long)bytes, strerror(-r));
+		error_set(err, "the region's %llu bytes cannot be mapped %s: %s",
+			  (unsigned long long)bytes, map->observer ? "read-only" : "read-write",
+			  strerror(-r));
 		if (hint)
 			munmap(hint, bytes);
 		return r;

@@ -348,18 +348,13 @@ static int check_agreement(struct shm_header *header, const struct shmht *map,
 
 static int verify_table(struct shmht *map, struct shmht_error *err)
 {
-	struct shmht_ctx *ctx;
-	int broken, r = shmht_ctx_open(map, &ctx, err);
+	int broken = shmht_observe(map, NULL, NULL);
 
-	if (r)
-		return r;
-	broken = shmht_check(ctx, NULL, NULL);
-	shmht_ctx_close(ctx);
-	if (broken) {
+	if (broken > 0) {
 		error_set(err, "check found %d broken invariants", broken);
 		return -EUCLEAN;
 	}
-	return 0;
+	return broken;
 }
 
 /* Maps and checks all but the strategy, which reopen is free to find gone. */
@@ -421,6 +416,7 @@ int shmht_attach(int fd, const struct shmht_attach_options *opt, struct shmht **
 	if (!opt)
 		opt = &any;
 	map->hash = opt->hash;
+	map->observer = opt->flags & SHMHT_ATTACH_OBSERVE;
 	r = attach_map(fd, map, &copy, false, err);
 	if (r)
 		goto out_free;
@@ -537,7 +533,8 @@ void shmht_destroy(struct shmht *map)
 {
 	if (!map)
 		return;
-	atomic_store(&header_of(map)->state, REGION_DESTROYED);
+	if (!map->observer)
+		atomic_store(&header_of(map)->state, REGION_DESTROYED);
 	shmht_detach(map);
 }
 

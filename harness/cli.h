@@ -26,7 +26,7 @@ struct command {
 	int (*run)(int argc, char **argv); /* argv[0] is the subcommand */
 };
 
-extern const struct command command_run, command_torture, command_list, command_show,
+extern const struct command command_run, command_torture, command_check, command_list, command_show,
 	command_compare, command_plan;
 
 /* `run` and what differs from it only by what a trial is. */
@@ -37,6 +37,9 @@ struct run_kind {
 	const char *(*refuse)(struct scenario *scenario);
 };
 int run_scenarios(const struct run_kind *kind, int argc, char **argv);
+
+/* `list tables`: those of the processes that we may look at. */
+int list_tables(void);
 
 /* For unknown options and missing arguments: what is wrong, and where help is. */
 __attribute__((format(printf, 2, 3))) int usage_error(const struct command *command,

@@ -111,6 +111,7 @@ static int list(int argc, char **argv)
 		{ "strategies", list_strategies },
 		{ "keys", list_keys },
 		{ "scenarios", list_scenarios },
+		{ "tables", list_tables },
 	};
 
 	if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
@@ -118,19 +119,20 @@ static int list(int argc, char **argv)
 		return EXIT_YES;
 	}
 	if (argc < 2)
-		return usage_error(&command_list, "one of strategies, keys, scenarios is wanted");
+		return usage_error(&command_list,
+				   "one of strategies, keys, scenarios, tables is wanted");
 	if (argc > 2)
 		return usage_error(&command_list, "found '%s', allowed: one argument", argv[2]);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (!strcmp(argv[1], kinds[i].name))
 			return kinds[i].fn();
-	return usage_error(&command_list, "found '%s', allowed: strategies, keys, scenarios",
-			   argv[1]);
+	return usage_error(&command_list,
+			   "found '%s', allowed: strategies, keys, scenarios, tables", argv[1]);
 }
 
 const struct command command_list = {
 	.name = "list",
-	.usage = "strategies|keys|scenarios",
+	.usage = "strategies|keys|scenarios|tables",
 	.summary = "what can be asked for, one line each",
 	.help = "",
 	.run = list,

@@ -8,7 +8,7 @@
 #include "build_info.h"
 
 static const struct command *const commands[] = {
-	&command_run,  &command_torture, &command_list,
+	&command_run,  &command_torture, &command_check, &command_list,
 	&command_show, &command_compare, &command_plan,
 };
 

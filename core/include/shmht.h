@@ -114,6 +114,13 @@ struct shmht_attach_options {
 };
 
 #define SHMHT_ATTACH_VERIFY 1u /* run shmht_check() before returning */
+/*
+ * Maps read-only, also by a descriptor that was opened so: nothing is written, no
+ * slot is taken, and no context can be opened (-EACCES). It keeps this process
+ * from changing the table, not from reading it, and nobody else from anything: the
+ * same user can open a memfd for writing through /proc unless its mode forbids.
+ */
+#define SHMHT_ATTACH_OBSERVE 2u
 
 /* What a region is. Sizes in bytes. Filled from the process's private copy. */
 struct shmht_info {
@@ -400,6 +407,13 @@ int shmht_count(struct shmht_ctx *ctx, uint64_t *ret_count);
  * Meaningful on a quiet table; harmless on any, a hostile one included.
  */
 int shmht_check(struct shmht_ctx *ctx, shmht_report_fn report, void *arg);
+
+/* shmht_check() through a map alone, one to observe included. */
+int shmht_observe(struct shmht *map, shmht_report_fn report, void *arg);
+
+/* Of all locks and counters: equal before and after something, and nobody changed
+ * the table meanwhile, nor took one of its locks for long. */
+uint64_t shmht_fingerprint(const struct shmht *map);
 
 /* ---- strategies ------------------------------------------------------- */
 

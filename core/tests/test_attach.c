@@ -322,6 +322,41 @@ static void pages(const struct shmht_strategy *strategy)
 	}
 }
 
+/* By a descriptor that cannot write, beside a context that does. */
+static void observer(const struct shmht_strategy *strategy)
+{
+	static const struct shmht_attach_options observe = { .read = -1,
+							     .flags = SHMHT_ATTACH_OBSERVE };
+	struct table t = table_small(strategy, 100);
+	struct shmht_error err = { "" };
+	struct shmht_ctx *ctx = NULL;
+	struct shmht *map;
+	char path[64];
+	uint64_t before;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", shmht_fd(t.map));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_rc(shmht_attach(fd, NULL, &map, &err), -EACCES);
+	assert_says(&err, "read-write");
+	assert_rc(shmht_attach(fd, &observe, &map, &err), 0);
+	close(fd);
+	assert_rc(shmht_ctx_open(map, &ctx, &err), -EACCES);
+	assert_null(ctx);
+	assert_rc(shmht_observe(map, NULL, NULL), 0);
+	before = shmht_fingerprint(map);
+	assert_true(shmht_fingerprint(map) == before);
+	assert_rc(put_number(t.ctx, 1), 0);
+	assert_true(shmht_fingerprint(map) != before);
+	assert_rc(shmht_observe(map, NULL, NULL), 0);
+	shmht_destroy(map); /* not its to destroy */
+	assert_rc(put_number(t.ctx, 2), 0);
+	map = table_attach(shmht_fd(t.map));
+	shmht_detach(map);
+	table_close(&t);
+}
+
 static const struct strategy_test tests[] = {
 	{ "two mappings, one table", two_addresses, 0 },
 	{ "attach with everything asked for", what_is_asked_for, 0 },
@@ -331,6 +366,7 @@ static const struct strategy_test tests[] = {
 	{ "attach by a descriptor from a socket", by_socket, 0 },
 	{ "one worker only, where the strategy says so", one_worker_only, 0 },
 	{ "descriptor 0", descriptor_zero, TEST_ONCE },
+	{ "observed read-only", observer, 0 },
 	{ "populate", populate, TEST_ONCE },
 	{ "pages: a wish, and an honest answer", pages, TEST_ONCE },
 };
