@@ -121,6 +121,12 @@ static int set_read_mode(struct shmht_ctx *ctx, struct shmht_error *err)
 	return 0;
 }
 
+/* But for the hold, which can change. */
+static bool is_plain(const struct shmht_ctx *ctx)
+{
+	return !ctx->hash && ctx->key_size >= 16 && ctx->value_size >= 64;
+}
+
 void ctx_set_table(struct shmht_ctx *ctx, struct shmht *map)
 {
 	const struct geometry *geo = &map->geo;
@@ -142,6 +148,7 @@ void ctx_set_table(struct shmht_ctx *ctx, struct shmht *map)
 	ctx->value_size = geo->value_size;
 	ctx->batch = geo->batch;
 	ctx->limbo_half = geo->limbo / 2;
+	ctx->plain = is_plain(ctx);
 }
 
 int shmht_ctx_open(struct shmht *map, struct shmht_ctx **ret_ctx, struct shmht_error *err)
@@ -242,6 +249,7 @@ void shmht_ctx_set_timeout(struct shmht_ctx *ctx, uint64_t timeout_ns)
 void shmht_ctx_set_hold(struct shmht_ctx *ctx, uint64_t hold_ns)
 {
 	ctx->hold_ticks = (uint64_t)ceil((double)hold_ns / shmht_ns_per_tick());
+	ctx->plain = !ctx->hold_ticks && is_plain(ctx);
 }
 
 const struct shmht_lock_stats *shmht_ctx_stats(const struct shmht_ctx *ctx)

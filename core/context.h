@@ -54,6 +54,9 @@ struct shmht_ctx {
 	uint32_t limbo_half; /* cells that close a limbo list */
 	uint32_t holder_id;  /* what a lock's `holder` says of us: holder_make() */
 	uint32_t tid;
+	/* Keys of 16 bytes and values of 64 are allowed, the hash is XXH3, no hold: a
+	 * search may take its short way, see op_search(). */
+	bool plain;
 	uint64_t hold_ticks;
 	uint64_t timeout_ticks;
 	uint64_t timeout_ns;

@@ -112,24 +112,41 @@ INLINE void tsan_witness(struct shm_stripe *stripe, bool shared)
  * last one to come in is noted as holder: among several readers, one to name
  * at a time-out.
  */
-INLINE int enter_as(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool shared)
+INLINE void entered(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool shared)
 {
 	struct lock *l = lock_of(stripe);
 
-	shared &= LOCK_SHARES;
-	if (unlikely(shared ? !lock_try_shared(l, ctx) : !lock_try(l, ctx))) {
-		int r = enter_contended(l, ctx, shared);
-
-		if (unlikely(r))
-			return r;
-	}
 	ctx->stats.acquired++;
 	if (ld(&l->holder) == ctx->holder_id)
 		ctx->stats.reacquired++;
 	else
 		st(&l->holder, ctx->holder_id);
 	tsan_witness(stripe, shared);
-	return 0;
+}
+
+/* Only if nobody else is inside. */
+INLINE bool enter_free(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool shared)
+{
+	struct lock *l = lock_of(stripe);
+
+	shared &= LOCK_SHARES;
+	if (unlikely(shared ? !lock_try_shared(l, ctx) : !lock_try(l, ctx)))
+		return false;
+	entered(ctx, stripe, shared);
+	return true;
+}
+
+INLINE int enter_as(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool shared)
+{
+	int r;
+
+	shared &= LOCK_SHARES;
+	if (likely(enter_free(ctx, stripe, shared)))
+		return 0;
+	r = enter_contended(lock_of(stripe), ctx, shared);
+	if (likely(!r))
+		entered(ctx, stripe, shared);
+	return r;
 }
 
 /*
@@ -144,15 +161,20 @@ static __attribute__((noinline)) void hold_busy(const struct shmht_ctx *ctx)
 		cpu_pause();
 }
 
+INLINE void leave_free(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool shared)
+{
+	if (shared)
+		lock_release_shared(lock_of(stripe), ctx);
+	else
+		lock_release(lock_of(stripe), ctx);
+}
+
 /* With the time that shmht_ctx_set_hold() asks for spent inside the section. */
 INLINE void leave_as(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool shared)
 {
 	if (unlikely(ctx->hold_ticks))
 		hold_busy(ctx);
-	if (shared)
-		lock_release_shared(lock_of(stripe), ctx);
-	else
-		lock_release(lock_of(stripe), ctx);
+	leave_free(ctx, stripe, shared);
 }
 
 INLINE int enter(struct shmht_ctx *ctx, struct shm_stripe *stripe)
@@ -474,13 +496,28 @@ INLINE int drop_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct s
 
 /* ---- operations -------------------------------------------------------- */
 
-static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, void *value,
-		     size_t size, size_t *ret_len)
+/* What a search gives back. The stripe's lock is held. */
+INLINE int copy_out(const struct shmht_ctx *ctx, struct shm_cell *c, void *value, size_t size,
+		    size_t *ret_len)
 {
-	struct shm_bucket *b;
+	uint32_t len = meta_value_len(ld(&c->meta));
+
+	if (unlikely(len > ctx->value_size))
+		return -EUCLEAN;
+	*ret_len = len;
+	if (unlikely(len > size))
+		return -ERANGE;
+	words_copy_locked(c->words + ctx->value_word, value, len);
+	return 0;
+}
+
+/* held: the caller has the stripe's lock already. */
+static __attribute__((noinline)) int search_any(struct shmht_ctx *ctx, const void *key,
+						size_t key_len, void *value, size_t size,
+						size_t *ret_len, bool held)
+{
 	struct target to;
 	struct shm_cell *c;
-	uint32_t value_len;
 	uint64_t h;
 	int r = check_key(ctx, key_len);
 
@@ -488,26 +525,70 @@ static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, voi
 		return r;
 	h = hash_key(ctx->hash, key, key_len, ctx->hash_seed);
 	to = target_guess(ctx, h);
-	__builtin_prefetch(to.bucket);
-	r = enter_as(ctx, to.stripe, true);
+	if (!held)
+		r = enter_as(ctx, to.stripe, true);
 	if (unlikely(r))
 		return r;
-	b = target_bucket(ctx, &to, h);
-	r = find_cell(ctx, b, h, key, key_len, &c);
-	if (likely(!r)) {
-		value_len = meta_value_len(ld(&c->meta));
-		if (unlikely(value_len > ctx->value_size)) {
-			r = -EUCLEAN;
-		} else if (unlikely(value_len > size)) {
-			*ret_len = value_len;
-			r = -ERANGE;
-		} else {
-			words_copy_locked(c->words + ctx->value_word, value, value_len);
-			*ret_len = value_len;
-		}
-	}
+	r = find_cell(ctx, target_bucket(ctx, &to, h), h, key, key_len, &c);
+	if (likely(!r))
+		r = copy_out(ctx, c, value, size, ret_len);
 	leave_as(ctx, to.stripe, true);
 	return r;
+}
+
+static int search_anyhow(struct shmht_ctx *ctx, const void *key, size_t key_len, void *value,
+			 size_t size, size_t *ret_len)
+{
+	return search_any(ctx, key, key_len, value, size, ret_len, false);
+}
+
+/* Held, and the usual way has not found it. */
+static __attribute__((noinline)) int search_on(struct shmht_ctx *ctx, const void *key,
+					       size_t key_len, void *value, size_t size,
+					       size_t *ret_len)
+{
+	return search_any(ctx, key, key_len, value, size, ret_len, true);
+}
+
+/*
+ * A search as most are: keys of 9 to 16 bytes, XXH3, a free lock, a lane, a value
+ * of 64 bytes. Whatever is otherwise goes to search_any() by a jump at the end,
+ * not by a call in between: so nothing lives in registers that a call would make
+ * this function save, which was a fifth of its instructions.
+ */
+static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, void *value,
+		     size_t size, size_t *ret_len)
+{
+	struct shm_cell *c;
+	struct target to;
+	unsigned int match;
+	uint32_t cell;
+	uint64_t h;
+
+	if (unlikely(key_len - 9 >= 8) || unlikely(!ctx->plain) || unlikely(size < 64))
+		return search_anyhow(ctx, key, key_len, value, size, ret_len);
+	h = hash_key(NULL, key, key_len, ctx->hash_seed);
+	to = target_guess(ctx, h);
+	__builtin_prefetch(to.bucket);
+	if (unlikely(!enter_free(ctx, to.stripe, true)))
+		return search_anyhow(ctx, key, key_len, value, size, ret_len);
+	/* Acquire pairs with the release of the tag word, as in find_lane(). */
+	match = tags_match(ld_acquire(&to.bucket->tags[0]), ld_acquire(&to.bucket->tags[1]),
+			   tag_of_hash(h));
+	if (unlikely(ld(&to.stripe->active) != to.active) || unlikely(!match))
+		return search_on(ctx, key, key_len, value, size, ret_len);
+	cell = bucket_cell(to.bucket, (unsigned int)__builtin_ctz(match), false);
+	if (!cell_valid(ctx, cell))
+		return search_on(ctx, key, key_len, value, size, ret_len);
+	c = cell_at(ctx, cell);
+	/* Both lengths in one compare. */
+	if (unlikely(ld(&c->meta) >> 32 != (key_len | 64u << 12)) ||
+	    unlikely(!words_equal(c->words, key, key_len, false)))
+		return search_on(ctx, key, key_len, value, size, ret_len);
+	words_copy_locked(c->words + ctx->value_word, value, 64);
+	*ret_len = 64;
+	leave_free(ctx, to.stripe, true);
+	return 0;
 }
 
 enum put_mode { PUT_INSERT, PUT_UPDATE, PUT_UPSERT };

@@ -33,6 +33,12 @@ static inline void key_make(uint64_t id, uint64_t *key, size_t key_size)
 {
 	uint64_t word = id * VALUE_STEP;
 
+	if (__builtin_expect(key_size == 16, 1)) {
+		/* The usual size without the loop, which costs 15 instructions. */
+		key[0] = word;
+		key[1] = word + VALUE_STEP;
+		return;
+	}
 	key[0] = key_size < 8 ? id : word;
 	for (size_t i = 1; i < (key_size + 7) / 8; i++)
 		key[i] = word += VALUE_STEP;
