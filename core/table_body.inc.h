@@ -124,7 +124,7 @@ INLINE void entered(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool share
 	tsan_witness(stripe, shared);
 }
 
-/* Only if nobody else is inside. */
+/* By one try. */
 INLINE bool enter_free(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool shared)
 {
 	struct lock *l = lock_of(stripe);
@@ -136,17 +136,21 @@ INLINE bool enter_free(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool sh
 	return true;
 }
 
-INLINE int enter_as(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool shared)
+/* After enter_free() said no. */
+INLINE int enter_late(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool shared)
 {
 	int r;
 
 	shared &= LOCK_SHARES;
-	if (likely(enter_free(ctx, stripe, shared)))
-		return 0;
 	r = enter_contended(lock_of(stripe), ctx, shared);
 	if (likely(!r))
 		entered(ctx, stripe, shared);
 	return r;
+}
+
+INLINE int enter_as(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool shared)
+{
+	return likely(enter_free(ctx, stripe, shared)) ? 0 : enter_late(ctx, stripe, shared);
 }
 
 /*
@@ -511,10 +515,12 @@ INLINE int copy_out(const struct shmht_ctx *ctx, struct shm_cell *c, void *value
 	return 0;
 }
 
-/* held: the caller has the stripe's lock already. */
-static __attribute__((noinline)) int search_any(struct shmht_ctx *ctx, const void *key,
-						size_t key_len, void *value, size_t size,
-						size_t *ret_len, bool held)
+/* How far a search has come that turned out not to be as most are. */
+enum search_stage { SEARCH_OUTSIDE, SEARCH_REFUSED, SEARCH_INSIDE };
+
+/* From stage on: before the lock was tried, when it was taken, or holding it. */
+INLINE int search_from(struct shmht_ctx *ctx, const void *key, size_t key_len, void *value,
+		       size_t size, size_t *ret_len, enum search_stage stage)
 {
 	struct target to;
 	struct shm_cell *c;
@@ -525,8 +531,11 @@ static __attribute__((noinline)) int search_any(struct shmht_ctx *ctx, const voi
 		return r;
 	h = hash_key(ctx->hash, key, key_len, ctx->hash_seed);
 	to = target_guess(ctx, h);
-	if (!held)
+	__builtin_prefetch(to.bucket);
+	if (stage == SEARCH_OUTSIDE)
 		r = enter_as(ctx, to.stripe, true);
+	else if (stage == SEARCH_REFUSED)
+		r = enter_late(ctx, to.stripe, true);
 	if (unlikely(r))
 		return r;
 	r = find_cell(ctx, target_bucket(ctx, &to, h), h, key, key_len, &c);
@@ -536,25 +545,22 @@ static __attribute__((noinline)) int search_any(struct shmht_ctx *ctx, const voi
 	return r;
 }
 
-static int search_anyhow(struct shmht_ctx *ctx, const void *key, size_t key_len, void *value,
-			 size_t size, size_t *ret_len)
-{
-	return search_any(ctx, key, key_len, value, size, ret_len, false);
-}
+#define DEFINE_SEARCH(name, stage)                                                          \
+	static __attribute__((noinline)) int name(struct shmht_ctx *ctx, const void *key,   \
+						  size_t key_len, void *value, size_t size, \
+						  size_t *ret_len)                          \
+	{                                                                                   \
+		return search_from(ctx, key, key_len, value, size, ret_len, stage);         \
+	}
 
-/* Held, and the usual way has not found it. */
-static __attribute__((noinline)) int search_on(struct shmht_ctx *ctx, const void *key,
-					       size_t key_len, void *value, size_t size,
-					       size_t *ret_len)
-{
-	return search_any(ctx, key, key_len, value, size, ret_len, true);
-}
+DEFINE_SEARCH(search_outside, SEARCH_OUTSIDE)
+DEFINE_SEARCH(search_refused, SEARCH_REFUSED)
+DEFINE_SEARCH(search_inside, SEARCH_INSIDE)
 
 /*
  * A search as most are: keys of 9 to 16 bytes, XXH3, a free lock, a lane, a value
- * of 64 bytes. Whatever is otherwise goes to search_any() by a jump at the end,
- * not by a call in between: so nothing lives in registers that a call would make
- * this function save, which was a fifth of its instructions.
+ * of 64 bytes. Whatever is otherwise leaves by a jump at the end, not by a call
+ * in between: so less lives in registers that this function would have to save.
  */
 static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, void *value,
 		     size_t size, size_t *ret_len)
@@ -566,25 +572,25 @@ static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, voi
 	uint64_t h;
 
 	if (unlikely(key_len - 9 >= 8) || unlikely(!ctx->plain) || unlikely(size < 64))
-		return search_anyhow(ctx, key, key_len, value, size, ret_len);
+		return search_outside(ctx, key, key_len, value, size, ret_len);
 	h = hash_key(NULL, key, key_len, ctx->hash_seed);
 	to = target_guess(ctx, h);
 	__builtin_prefetch(to.bucket);
 	if (unlikely(!enter_free(ctx, to.stripe, true)))
-		return search_anyhow(ctx, key, key_len, value, size, ret_len);
+		return search_refused(ctx, key, key_len, value, size, ret_len);
 	/* Acquire pairs with the release of the tag word, as in find_lane(). */
 	match = tags_match(ld_acquire(&to.bucket->tags[0]), ld_acquire(&to.bucket->tags[1]),
 			   tag_of_hash(h));
 	if (unlikely(ld(&to.stripe->active) != to.active) || unlikely(!match))
-		return search_on(ctx, key, key_len, value, size, ret_len);
+		return search_inside(ctx, key, key_len, value, size, ret_len);
 	cell = bucket_cell(to.bucket, (unsigned int)__builtin_ctz(match), false);
 	if (!cell_valid(ctx, cell))
-		return search_on(ctx, key, key_len, value, size, ret_len);
+		return search_inside(ctx, key, key_len, value, size, ret_len);
 	c = cell_at(ctx, cell);
 	/* Both lengths in one compare. */
 	if (unlikely(ld(&c->meta) >> 32 != (key_len | 64u << 12)) ||
 	    unlikely(!words_equal(c->words, key, key_len, false)))
-		return search_on(ctx, key, key_len, value, size, ret_len);
+		return search_inside(ctx, key, key_len, value, size, ret_len);
 	words_copy_locked(c->words + ctx->value_word, value, 64);
 	*ret_len = 64;
 	leave_free(ctx, to.stripe, true);

@@ -345,21 +345,25 @@ static inline __attribute__((always_inline)) void loop_time(struct worker *w, bo
 							    bool record)
 {
 	struct control *control = w->job->control;
+	const uint64_t *ring = w->ring;
+	bool thinks = w->params->think_ns;
 	uint32_t pos = 0, phase, seen = PHASE_WARMUP;
+	uint64_t ops = w->ops; /* in a register; w->ops where others look */
 
 	for (;;) {
 		/* Relaxed: the phase guards no data, it only has to arrive. */
 		phase = atomic_load_explicit(&control->phase, memory_order_relaxed);
 		if (__builtin_expect(phase != seen, 0)) {
+			w->ops = ops;
 			if (!phase_changed(w, phase))
 				break;
+			ops = w->ops;
 			seen = phase;
 		}
-		do_op(w, w->ring[pos++ % OPSTREAM_LEN], verify, false, record);
-		w->ops++;
-		if (w->ops % PROGRESS_EVERY == 0)
-			atomic_store_explicit(&w->part->progress, w->ops, memory_order_relaxed);
-		if (w->params->think_ns)
+		do_op(w, ring[pos++ % OPSTREAM_LEN], verify, false, record);
+		if (++ops % PROGRESS_EVERY == 0)
+			atomic_store_explicit(&w->part->progress, ops, memory_order_relaxed);
+		if (thinks)
 			think(w);
 	}
 }
