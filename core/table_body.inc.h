@@ -529,7 +529,8 @@ INLINE int search_from(struct shmht_ctx *ctx, const void *key, size_t key_len, v
 
 	if (unlikely(r))
 		return r;
-	h = hash_key(ctx->hash, key, key_len, ctx->hash_seed);
+	/* Only a plain search comes further: no caller's hash under the lock. */
+	h = hash_key(stage == SEARCH_OUTSIDE ? ctx->hash : NULL, key, key_len, ctx->hash_seed);
 	to = target_guess(ctx, h);
 	__builtin_prefetch(to.bucket);
 	if (stage == SEARCH_OUTSIDE)
