@@ -9,7 +9,7 @@
 
 static const struct command *const commands[] = {
 	&command_run,  &command_torture, &command_check, &command_list,
-	&command_show, &command_compare, &command_plan,
+	&command_show, &command_compare, &command_plan,	 &command_gate,
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -64,6 +64,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < NR_COMMANDS; i++)
 		if (!strcmp(argv[1], commands[i]->name))
 			return commands[i]->run(argc - 1, argv + 1);
+	if (!strcmp(argv[1], command_slice.name))
+		return command_slice.run(argc - 1, argv + 1);
 	fprintf(stderr, "shmbench: '%s' is not a command; see `shmbench --help`\n", argv[1]);
 	return EXIT_USAGE;
 }

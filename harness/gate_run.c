@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: MIT */
+/* Running a gate: lists, pilot, rounds, looks. See gate.h. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli.h"
+#include "gate.h"
+#include "gate_stats.h"
+#include "progress.h"
+#include "result_internal.h"
+#include "rng.h"
+#include "shmht.h"
+#include "shmht_clock.h"
+#include "supervise.h"
+
+#define SLICE_NS 50000000u
+#define PILOT_SLICES 3
+#define ROUNDS_MAX 500 /* more tells little: longer slices do, and cost less set-up */
+#define POWER 0.9
+/* A side that got no time at all from a busy machine has the whole round, or the
+ * slice of a pilot, measured again: which side it was plays no part in that. */
+#define TRIES 3
+
+const char *const gate_state_names[] = { "measured", "new",	     "gone",
+					 "skipped",  "not_measured", "failed" };
+
+/* ---- points ------------------------------------------------------------ */
+
+static const json_t *listed(const json_t *list, const char *name)
+{
+	const json_t *points = json_object_get(list, "points"), *point;
+	size_t i;
+
+	json_array_foreach(points, i, point)
+	{
+		const char *found = result_get_text(point, "name");
+
+		if (found && !strcmp(found, name))
+			return point;
+	}
+	return NULL;
+}
+
+static void take_metrics(const struct gate_request *request, struct gate_point *point)
+{
+	char why[128];
+
+	point->nr_metrics = request->nr_metrics;
+	memcpy(point->metrics, request->metrics, sizeof(point->metrics));
+	if (point->nr_metrics)
+		return;
+	/* An open loop's rate is given: what it can lose is its response time. */
+	point->nr_metrics = 1;
+	(void)gate_metric_parse(point->open_loop ? "all.p99" : "ops_per_s", &point->metrics[0], why,
+				sizeof(why));
+}
+
+static int add_point(const struct gate_request *request, struct gate_suite *suite, const char *name)
+{
+	const json_t *here[GATE_SIDES];
+	struct gate_point *point;
+
+	for (int side = 0; side < GATE_SIDES; side++)
+		here[side] = suite->identities[side] ? listed(suite->identities[side], name) : NULL;
+	point = realloc(suite->points, (suite->nr_points + 1) * sizeof(*point));
+	if (!point)
+		return -ENOMEM;
+	suite->points = point;
+	point += suite->nr_points;
+	*point = (struct gate_point){ .name = strdup(name), .spread = NAN };
+	if (!point->name)
+		return -ENOMEM;
+	suite->nr_points++;
+	for (int side = 0; side < GATE_SIDES; side++) {
+		const char *skip = here[side] ? result_get_text(here[side], "skip") : NULL;
+
+		point->has[side] = here[side] && !skip;
+		if (skip)
+			snprintf(point->reason, sizeof(point->reason), "%s: %.500s",
+				 gate_side_names[side], skip);
+	}
+	point->open_loop = json_is_true(
+		json_object_get(here[here[GATE_HEAD] ? GATE_HEAD : GATE_BASE], "open_loop"));
+	point->state = point->has[GATE_HEAD] && point->has[GATE_BASE] ? GATE_MEASURED :
+		       point->has[GATE_HEAD]			      ? GATE_NEW :
+		       here[GATE_HEAD]				      ? GATE_SKIPPED :
+									GATE_GONE;
+	if (point->state == GATE_GONE)
+		snprintf(point->reason, sizeof(point->reason), "base has it, head does not");
+	take_metrics(request, point);
+	return 0;
+}
+
+static int refuse(struct gate_suite *suite, int code, const char *text)
+{
+	suite->error = code;
+	snprintf(suite->reason, sizeof(suite->reason), "%s", text);
+	return -1;
+}
+
+static int match_points(const struct gate_request *request, struct gate_suite *suite)
+{
+	char why[500] = "";
+	const json_t *point;
+	size_t i;
+
+	for (int side = GATE_HEAD; side >= GATE_BASE; side--) {
+		int r = gate_list(request, side, &suite->identities[side], why, sizeof(why));
+		char text[600];
+
+		if (r == -EINTR)
+			return -1;
+		if (!r || (side == GATE_BASE && request->bootstrap))
+			continue;
+		snprintf(text, sizeof(text), "%s %s%s", gate_side_names[side], why,
+			 side == GATE_BASE ? "; a base that has no gate yet: --bootstrap" : "");
+		return refuse(suite, EXIT_NOT_MEASURED, text);
+	}
+	for (int side = GATE_HEAD; side >= GATE_BASE; side--) {
+		json_array_foreach(json_object_get(suite->identities[side], "points"), i, point)
+		{
+			const char *name = result_get_text(point, "name");
+
+			if (!name)
+				return refuse(suite, EXIT_NOT_MEASURED,
+					      "a build lists a point without a name");
+			if (side == GATE_BASE && listed(suite->identities[GATE_HEAD], name))
+				continue;
+			if (add_point(request, suite, name))
+				return refuse(suite, EXIT_NOT_MEASURED, strerror(ENOMEM));
+		}
+	}
+	return 0;
+}
+
+/* ---- measuring --------------------------------------------------------- */
+
+static void set_aside(struct gate_point *point, int r, enum gate_side side, const char *why)
+{
+	point->state = r == -EBADMSG && side == GATE_HEAD ? GATE_FAILED : GATE_NOT_MEASURED;
+	snprintf(point->reason, sizeof(point->reason), "%.590s", why);
+}
+
+static int measure_pilot(const struct gate_request *request, const struct gate_suite *suite,
+			 const struct gate_point *point, enum gate_side side, uint32_t trial,
+			 struct gate_slice *slice, char *why, size_t size)
+{
+	int r = -EBUSY;
+
+	for (int i = 0; r == -EBUSY && i < TRIES; i++) {
+		gate_slice_free(slice);
+		r = gate_measure(request, point, side, suite->slice_ns, trial, slice, why, size);
+	}
+	return r;
+}
+
+/* Sampling grows until every slice has enough above its percentile. */
+static int first_slice(const struct gate_request *request, const struct gate_suite *suite,
+		       struct gate_point *point, enum gate_side side, struct gate_slice *slice)
+{
+	static const uint32_t denser[] = { 0, 16, 4, 1 };
+	char why[600] = "";
+	int r = -EAGAIN;
+
+	for (size_t i = 0; r == -EAGAIN && i < sizeof(denser) / sizeof(denser[0]); i++) {
+		if (point->sample_every && (!denser[i] || denser[i] > point->sample_every))
+			continue; /* the other side needed more */
+		point->sample_every = denser[i];
+		r = measure_pilot(request, suite, point, side, 0, slice, why, sizeof(why));
+		if (point->open_loop)
+			break;
+	}
+	if (r && r != -EINTR)
+		set_aside(point, r, side, why);
+	return r;
+}
+
+/* Base against base: what a slice costs, and how much two of them differ. */
+static int pilot(const struct gate_request *request, const struct gate_suite *suite,
+		 struct gate_point *point)
+{
+	double rates[PILOT_SLICES], mean = 0, squares = 0, elapsed = 0;
+	char why[600];
+	int r = 0;
+
+	for (int i = 0; !r && i < PILOT_SLICES; i++) {
+		struct gate_slice slice = { 0 };
+
+		if (i == 0)
+			r = first_slice(request, suite, point, GATE_BASE, &slice);
+		else
+			r = measure_pilot(request, suite, point, GATE_BASE, (uint32_t)i, &slice,
+					  why, sizeof(why));
+		if (r && i && r != -EINTR)
+			set_aside(point, r, GATE_BASE, why);
+		rates[i] = r ? NAN : log((double)slice.ops / slice.seconds);
+		mean += rates[i] / PILOT_SLICES;
+		elapsed += slice.elapsed_s;
+		gate_slice_free(&slice);
+	}
+	if (r)
+		return r;
+	for (int i = 0; i < PILOT_SLICES; i++)
+		squares += (rates[i] - mean) * (rates[i] - mean);
+	point->spread = sqrt(2 * squares / (PILOT_SLICES - 1));
+	point->pair_s = 2 * elapsed / PILOT_SLICES;
+	return 0;
+}
+
+static int run_pilots(const struct gate_request *request, struct gate_suite *suite)
+{
+	for (uint32_t i = 0; i < suite->nr_points; i++) {
+		struct gate_point *point = &suite->points[i];
+		struct gate_slice slice = { 0 };
+		int r = 0;
+
+		if (point->state == GATE_MEASURED)
+			r = pilot(request, suite, point);
+		if (!r && (point->state == GATE_MEASURED || point->state == GATE_NEW))
+			r = first_slice(request, suite, point, GATE_HEAD, &slice);
+		gate_slice_free(&slice);
+		if (r == -EINTR)
+			return r;
+	}
+	return 0;
+}
+
+static int plan_rounds(const struct gate_request *request, struct gate_suite *suite, double spent_s)
+{
+	double round_s = 0, rounds;
+	size_t needed;
+	char text[300];
+
+	for (uint32_t i = 0; i < suite->nr_points; i++) {
+		if (suite->points[i].state != GATE_MEASURED)
+			continue;
+		round_s += suite->points[i].pair_s;
+		suite->nr_rows += suite->points[i].nr_metrics;
+	}
+	if (!suite->nr_rows)
+		return 0;
+	needed = gate_rounds_needed(&suite->rule, suite->nr_rows);
+	rounds = (request->budget_s - spent_s) / round_s;
+	if (rounds < (double)needed) {
+		snprintf(text, sizeof(text),
+			 "--budget: %.3g s is %d rounds of %u points, and even unanimous ones "
+			 "reach the level only from %zu on: at least %.3g s",
+			 request->budget_s, rounds > 0 ? (int)rounds : 0, suite->nr_points, needed,
+			 ceil(1.2 * (spent_s + (double)needed * round_s)));
+		return refuse(suite, EXIT_USAGE, text);
+	}
+	suite->planned = (uint32_t)fmin(rounds, ROUNDS_MAX);
+	return 0;
+}
+
+static int allocate_rounds(struct gate_suite *suite)
+{
+	for (uint32_t i = 0; i < suite->nr_points; i++) {
+		struct gate_point *point = &suite->points[i];
+
+		point->rounds_max = suite->planned;
+		point->rounds = calloc(suite->planned + 1, sizeof(*point->rounds));
+		if (!point->rounds)
+			return refuse(suite, EXIT_NOT_MEASURED, strerror(ENOMEM));
+	}
+	return 0;
+}
+
+static int measure_pair(const struct gate_request *request, const struct gate_suite *suite,
+			struct gate_point *point, struct gate_round *round,
+			enum gate_side *ret_side, char *why, size_t size)
+{
+	int r = 0;
+
+	for (int half = 0; !r && half < 2; half++) {
+		*ret_side = round->head_first == (half == 0) ? GATE_HEAD : GATE_BASE;
+		gate_slice_free(&round->slices[*ret_side]);
+		r = gate_measure(request, point, *ret_side, suite->slice_ns, point->nr_rounds,
+				 &round->slices[*ret_side], why, size);
+	}
+	return r;
+}
+
+static int run_round(const struct gate_request *request, const struct gate_suite *suite,
+		     struct gate_point *point, struct rng *coins)
+{
+	struct gate_round *round = &point->rounds[point->nr_rounds];
+	const char *base = round->slices[GATE_BASE].hash, *head = round->slices[GATE_HEAD].hash;
+	enum gate_side side = GATE_BASE;
+	char why[600];
+	int r = -EBUSY;
+
+	for (int i = 0; r == -EBUSY && i < TRIES; i++) {
+		round->head_first = rng_next(coins) >> 63;
+		r = measure_pair(request, suite, point, round, &side, why, sizeof(why));
+		point->repeated += r == -EBUSY;
+	}
+	if (!r && strcmp(base, head)) {
+		snprintf(why, sizeof(why),
+			 "op_stream_hash: base %s, head %s: they did not do the same work", base,
+			 head);
+		r = -EIO;
+		side = GATE_BASE;
+	}
+	if (r && r != -EINTR)
+		set_aside(point, r, side, why);
+	point->nr_rounds += !r;
+	return r;
+}
+
+static bool pending(const struct gate_point *point)
+{
+	if (point->state != GATE_MEASURED)
+		return false;
+	for (uint32_t m = 0; m < point->nr_metrics; m++)
+		if (point->rows[m].verdict == GATE_PENDING)
+			return true;
+	return false;
+}
+
+int gate_suite_judge(struct gate_suite *suite, unsigned int look)
+{
+	struct gate_row *rows = calloc(suite->nr_rows + 1, sizeof(*rows));
+	size_t nr = 0;
+	int r = rows ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; !r && i < suite->nr_points; i++) {
+		struct gate_point *point = &suite->points[i];
+
+		if (point->state != GATE_MEASURED)
+			continue;
+		if (pending(point))
+			r = gate_rows_fill(point);
+		for (uint32_t m = 0; m < point->nr_metrics; m++)
+			rows[nr++] = point->rows[m];
+	}
+	if (!r)
+		r = gate_judge(&suite->rule, look, rows, nr);
+	nr = 0;
+	for (uint32_t i = 0; !r && i < suite->nr_points; i++)
+		for (uint32_t m = 0;
+		     suite->points[i].state == GATE_MEASURED && m < suite->points[i].nr_metrics;
+		     m++)
+			suite->points[i].rows[m] = rows[nr++];
+	free(rows);
+	suite->look = look;
+	return r;
+}
+
+/* A coin of a point is a stream of its own: what others do does not move it. */
+static int run_looks(const struct gate_request *request, struct gate_suite *suite,
+		     struct progress *progress)
+{
+	struct rng *coins = calloc(suite->nr_points + 1, sizeof(*coins));
+	uint32_t round = 0, left = 1;
+	int r = coins ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; !r && i < suite->nr_points; i++)
+		rng_seed(&coins[i], request->seed, 0x67617465 + i);
+	for (unsigned int look = 1; !r && left && look <= GATE_LOOKS; look++) {
+		for (; !r && round < gate_look_rounds(suite->planned, look); round++) {
+			for (uint32_t i = 0; i < suite->nr_points; i++) {
+				struct gate_point *point = &suite->points[i];
+
+				if (!pending(point))
+					continue;
+				progress_show(progress, point->name, 0);
+				r = run_round(request, suite, point, &coins[i]);
+				if (r == -EINTR)
+					break;
+				r = 0;
+			}
+			progress->done++;
+		}
+		if (!r)
+			r = gate_suite_judge(suite, look);
+		left = 0;
+		for (uint32_t i = 0; i < suite->nr_points; i++)
+			left += pending(&suite->points[i]);
+	}
+	free(coins);
+	return r;
+}
+
+static void announce(const struct gate_request *request, const struct gate_suite *suite)
+{
+	double level = gate_look_level(&suite->rule, GATE_LOOKS) / suite->nr_rows;
+
+	if (request->quiet || !suite->nr_rows)
+		return;
+	printf("gate: %u rounds of %.3g ms slices, looks after %zu, %zu, %zu, %u; seed %llu\n",
+	       suite->planned, (double)suite->slice_ns * 1e-6, gate_look_rounds(suite->planned, 1),
+	       gate_look_rounds(suite->planned, 2), gate_look_rounds(suite->planned, 3),
+	       suite->planned, (unsigned long long)request->seed);
+	for (uint32_t i = 0; i < suite->nr_points; i++) {
+		const struct gate_point *point = &suite->points[i];
+
+		if (point->state == GATE_MEASURED)
+			printf("  %s: smallest slowdown that this budget can find (90 %% power), "
+			       "judging by %d pilot slices: %.1f %%\n",
+			       point->name, PILOT_SLICES,
+			       100 * expm1(suite->rule.ignore + gate_smallest_shift(point->spread,
+										    suite->planned,
+										    level, POWER)));
+	}
+	fflush(stdout);
+}
+
+void gate_run(const struct gate_request *request, struct gate_suite *suite)
+{
+	uint64_t started = shmht_monotonic_ns();
+	struct progress progress;
+	int r;
+
+	memset(suite, 0, sizeof(*suite));
+	suite->rule = (struct gate_rule){ request->ignore, request->detect, 0.01 };
+	suite->slice_ns = request->slice_ns ? request->slice_ns : SLICE_NS;
+	if (match_points(request, suite) || run_pilots(request, suite) ||
+	    plan_rounds(request, suite, (double)(shmht_monotonic_ns() - started) * 1e-9) ||
+	    allocate_rounds(suite))
+		goto out;
+	announce(request, suite);
+	progress_begin(&progress, !request->quiet, suite->planned);
+	r = run_looks(request, suite, &progress);
+	progress_end(&progress);
+	if (r && r != -EINTR)
+		refuse(suite, EXIT_NOT_MEASURED, strerror(-r));
+out:
+	suite->elapsed_s = (double)(shmht_monotonic_ns() - started) * 1e-9;
+}
+
+void gate_suite_free(struct gate_suite *suite)
+{
+	for (uint32_t i = 0; i < suite->nr_points; i++) {
+		struct gate_point *point = &suite->points[i];
+
+		for (uint32_t k = 0; point->rounds && k < point->rounds_max; k++)
+			for (int side = 0; side < GATE_SIDES; side++)
+				gate_slice_free(&point->rounds[k].slices[side]);
+		for (uint32_t m = 0; m < GATE_METRICS_MAX; m++)
+			free(point->figures[m]);
+		free(point->rounds);
+		free(point->name);
+	}
+	free(suite->points);
+	json_decref(suite->identities[GATE_BASE]);
+	json_decref(suite->identities[GATE_HEAD]);
+}
+
+/* Worst first, as the contract orders them: 2, 1, 3, 4, 0. */
+int gate_exit_code(const struct gate_request *request, const struct gate_suite *suite)
+{
+	bool no = false, missing = suite->nr_points == 0, unsure = false;
+
+	if (suite->error)
+		return suite->error;
+	for (uint32_t i = 0; i < suite->nr_points; i++) {
+		const struct gate_point *point = &suite->points[i];
+
+		no |= point->state == GATE_FAILED;
+		missing |= point->state == GATE_GONE || point->state == GATE_SKIPPED ||
+			   point->state == GATE_NOT_MEASURED;
+		for (uint32_t m = 0; point->state == GATE_MEASURED && m < point->nr_metrics; m++) {
+			no |= point->rows[m].verdict == GATE_REGRESSION;
+			unsure |= point->rows[m].verdict == GATE_PENDING;
+		}
+	}
+	return no				      ? EXIT_NO :
+	       missing				      ? EXIT_NOT_MEASURED :
+	       unsure && !request->allow_inconclusive ? EXIT_INCONCLUSIVE :
+							EXIT_YES;
+}

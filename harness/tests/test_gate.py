@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT
+"""`shmbench gate` as a user runs it: verdicts, and never 0 where nothing was measured."""
+import os
+import unittest
+import xml.etree.ElementTree as ElementTree
+
+from cli_fixture import ROOT, SHMBENCH, SHMBENCH_TEST, Case
+
+PROXY = os.path.join(ROOT, "harness/tests/gate_proxy.py")
+POINT = "[a]\nlock = spin\ncapacity = 1000\nprocs = 1\n"
+TWO = POINT + "[b]\nlock = futex\ncapacity = 1000\n"
+
+
+class GateCase(Case):
+    def setUp(self):
+        super().setUp()
+        os.environ["SHMBENCH"] = SHMBENCH
+        self.write("two.ini", TWO)
+        self.write("one.ini", POINT)
+
+    def proxy(self, side, mode):
+        path = self.path("%s-%s" % (side, mode))
+        if not os.path.exists(path):
+            os.symlink(PROXY, path)
+        return path
+
+    def gate(self, *args, code=0, scenario="one.ini", **kwargs):
+        return self.bench("gate", scenario, "--slice", "50ms", *args, code=code, timeout=60,
+                          **kwargs)
+
+
+class Verdicts(GateCase):
+    SLOWER = ("--base-set", "think=0ns", "--head-set", "think=3us")
+    FASTER = ("--base-set", "think=3us", "--head-set", "think=0ns")
+
+    def test_slower_and_the_swap(self):
+        done = self.gate(*self.SLOWER, "--budget", "5s", "--out", "g.json", "--junit", "g.xml",
+                         "--markdown", "g.md", code=1)
+        self.assertIn("REGRESSION", done.out)
+        self.assertIn("smallest slowdown that this budget can find", done.out)
+        gate = self.load("g.json")
+        row = gate["points"][0]["rows"][0]
+        self.assertEqual((gate["schema"], gate["exit_code"]), ("shmbench.gate/1", 1))
+        self.assertEqual((row["metric"], row["verdict"]), ("ops_per_s", "regression"))
+        self.assertLess(0.02, row["low"])
+        self.assertLess(row["low"], row["slowdown"])
+        xml = ElementTree.parse(self.path("g.xml")).getroot()
+        self.assertEqual((xml.get("tests"), xml.get("failures")), ("1", "1"))
+        with open(self.path("g.md"), encoding="utf-8") as f:
+            self.assertIn("| a | ops_per_s | REGRESSION |", f.read())
+        done = self.gate(*self.FASTER, "--budget", "5s")
+        self.assertIn("improvement", done.out)
+
+    def test_coins_by_seed(self):
+        orders = []
+        for seed in ("7", "7", "8"):
+            self.gate(*self.SLOWER, "--budget", "4s", "--seed", seed, "--out", "g.json", code=1)
+            orders.append([entry["head_first"] for entry in self.load("g.json")["points"][0]["rounds"]])
+        shortest = min(map(len, orders))
+        self.assertEqual(orders[0][:shortest], orders[1][:shortest])
+        self.assertNotEqual(orders[0][:shortest], orders[2][:shortest])
+
+    def test_percentile_takes_both_figures(self):
+        done = self.gate("--base-set", "hold=0ns", "--head-set", "hold=5us", "--metric",
+                         "search.p99", "--budget", "8s", "--out", "g.json", code=1)
+        self.assertIn("search.p99", done.out)
+        self.assertEqual(self.load("g.json")["points"][0]["rows"][0]["verdict"], "regression")
+
+    def test_too_few_samples_above(self):
+        done = self.gate("--base-set", "hold=0ns", "--head-set", "hold=50us", "--set",
+                         "think=1ms", "--metric", "search.p999", "--budget", "20s", code=3)
+        self.assertIn("samples above", done.out)
+
+    def test_inconclusive_may_be_allowed(self):
+        # 0.001 % is below what 2 s can tell on any machine.
+        wish = ("--base-set", "seed=1", "--head-set", "seed=1", "--ignore", "0%", "--detect",
+                "0.001%", "--budget", "4s", "--seed", "3")
+        done = self.gate(*wish, code=4)
+        self.assertIn("INCONCLUSIVE", done.out)
+        done = self.gate(*wish, "--allow", "inconclusive")
+        self.assertIn("INCONCLUSIVE (allowed)", done.out)
+        self.assertIn("warning", done.err)
+
+    def test_other_work_is_no_comparison(self):
+        done = self.gate("--base-set", "seed=1", "--head-set", "seed=2", "--budget", "5s", code=3)
+        self.assertIn("did not do the same work", done.out)
+
+    def test_usage(self):
+        for args in ((), ("--base", SHMBENCH), ("--base-set", "lock=spin"),
+                     (*self.SLOWER, "--ignore", "5%", "--detect", "5%"),
+                     (*self.SLOWER, "--budget", "soon"), (*self.SLOWER, "--ignore", "-1%"),
+                     (*self.SLOWER, "--metric", "speed"), (*self.SLOWER, "--allow", "all"),
+                     (*self.SLOWER, "--seed", "x"), (*self.SLOWER, "--frobnicate"),
+                     (*self.SLOWER, "two.ini"), ("--base-set", "lock=spin", "--head-set", "lock=x")):
+            self.assertNotEqual(self.gate(*args, code=2).err, "", args)
+
+    def test_a_budget_that_cannot_decide_is_refused(self):
+        done = self.gate(*self.SLOWER, "--budget", "300ms", code=2)
+        self.assertIn("even unanimous ones reach the level only from", done.err)
+
+
+class Mutations(GateCase):
+    """One thing is wrong with a build's answers: the contract's exit code, never 0."""
+
+    def judge(self, side, mode, code, *args, scenario="one.ini"):
+        builds = {"base": SHMBENCH, "head": SHMBENCH}
+        builds[side] = self.proxy(side, mode)
+        return self.gate("--base", builds["base"], "--head", builds["head"], "--budget", "12s",
+                         *args, code=code, scenario=scenario)
+
+    def test_answers(self):
+        for mode in ("empty", "truncated", "nan", "twice", "zero", "negative", "huge", "text",
+                     "null", "clock-forward", "clock-back", "clock-still", "hash", "no-hash",
+                     "other-point", "not-measured", "no-status", "protocol", "array", "crash",
+                     "killed"):
+            with self.subTest(mode=mode):
+                done = self.judge("head", mode, 3)
+                self.assertIn("NOT MEASURED", done.out)
+                self.assertIn("head, slice 0" if mode != "hash" else "op_stream_hash", done.out)
+
+    def test_answers_of_base(self):
+        for mode in ("zero", "crash", "failed", "hash"):
+            with self.subTest(mode=mode):
+                self.judge("base", mode, 3)
+
+    def test_histograms(self):
+        for mode in ("no-hist", "bad-hist"):
+            with self.subTest(mode=mode):
+                self.judge("head", mode, 3, "--metric", "search.p99", "--set", "latency=every")
+
+    def test_failed_verification_of_head(self):
+        self.assertIn("FAILED", self.judge("head", "failed", 1).out)
+
+    def test_broken_lock(self):
+        self.write("busted.ini", "[a]\nlock = spin\nprocs = 2\ncapacity = 100\nmix = insert:50 remove:50\n")
+        done = self.bench("gate", "busted.ini", "--base-set", "lock=spin", "--head-set",
+                          "lock=busted", "--budget", "12s", "--set", "timeout=100ms", code=1,
+                          binary=SHMBENCH_TEST, timeout=60)
+        self.assertIn("FAILED", done.out)
+
+    def test_lists(self):
+        for side, mode in (("head", "no-points"), ("head", "skipped"), ("head", "nameless"),
+                           ("head", "list-empty"), ("head", "list-crash"), ("base", "no-points"),
+                           ("base", "nameless"), ("base", "list-crash"), ("base", "no-gate"),
+                           ("head", "no-gate")):
+            with self.subTest(side=side, mode=mode):
+                self.judge(side, mode, 3)
+
+    def test_gone_from_head(self):
+        done = self.judge("head", "gone", 3, "--set", "think=100ns", scenario="two.ini")
+        self.assertIn("GONE", done.out)
+
+    def test_missing_binaries(self):
+        for path in ("/nowhere/shmbench", "/etc/passwd", "/"):
+            done = self.gate("--base", SHMBENCH, "--head", path, code=3)
+            self.assertIn(path, done.err)
+
+    def test_scenarios(self):
+        self.write("empty.ini", "")
+        self.write("cut.ini", "[a\nlock = sp")
+        for scenario in ("empty.ini", "cut.ini", "none.ini"):
+            self.gate("--base", SHMBENCH, "--head", SHMBENCH, code=3, scenario=scenario)
+            self.gate(*Verdicts.SLOWER, code=2, scenario=scenario)
+
+    def test_bootstrap(self):
+        done = self.judge("base", "no-gate", 0, "--bootstrap")
+        self.assertIn("NEW", done.out)
+        self.judge("head", "no-gate", 3, "--bootstrap")
+        self.judge("head", "crash", 3, "--bootstrap")
+
+    def test_new_point(self):
+        done = self.judge("base", "gone", 1, "--set", "think=100ns", "--base-set", "think=0ns",
+                          "--head-set", "think=3us", scenario="two.ini")
+        self.assertIn("NEW", done.out)
+        self.assertIn("1 new", done.out)
+
+
+if __name__ == "__main__":
+    unittest.main()
