@@ -181,6 +181,14 @@ void shmht_detach(struct shmht *map);
 void shmht_destroy(struct shmht *map);
 
 int shmht_fd(const struct shmht *map);
+/*
+ * Hands a table's descriptor to another process over a connected Unix socket
+ * (SCM_RIGHTS), and takes one: the caller owns *ret_fd, which is close-on-exec
+ * and still has to pass shmht_attach(). -EPROTO: something else arrived;
+ * -ENOTCONN: the other side is gone. Both may block, as the socket does.
+ */
+SHMHT_MUST_CHECK int shmht_send_fd(int sock, int fd);
+SHMHT_MUST_CHECK int shmht_recv_fd(int sock, int *ret_fd);
 void shmht_info(const struct shmht *map, struct shmht_info *ret_info);
 
 /*
