@@ -27,6 +27,7 @@ struct gate_options {
 enum {
 	OPT_BASE = 256,
 	OPT_HEAD,
+	OPT_BASELINE,
 	OPT_BASE_SET,
 	OPT_HEAD_SET,
 	OPT_SET,
@@ -99,6 +100,9 @@ static int take_option(struct gate_options *opt, int c, const char *arg)
 	case OPT_HEAD:
 		head->binary = arg;
 		break;
+	case OPT_BASELINE:
+		request->baseline = arg;
+		break;
 	case OPT_BASE_SET:
 		return add_set(base->sets, &base->nr_sets, arg);
 	case OPT_HEAD_SET:
@@ -158,15 +162,23 @@ static int check_options(struct gate_options *opt, const char *self)
 	struct gate_request *request = &opt->request;
 	struct gate_build *base = &request->builds[GATE_BASE], *head = &request->builds[GATE_HEAD];
 
-	if (!base->binary != !head->binary)
+	if (request->baseline) {
+		if (base->binary || base->nr_sets || head->nr_sets || request->nr_metrics)
+			return usage_error(&command_gate, "--baseline is a base, and of ops_per_s: "
+							  "only --head and --set go with it");
+		if (!head->binary)
+			head->binary = self;
+		request->budget_s = 0; /* as long as the baseline took */
+	} else if (!base->binary != !head->binary) {
 		return usage_error(&command_gate, "--base and --head go together");
+	}
 	if (!base->nr_sets != !head->nr_sets)
 		return usage_error(&command_gate, "--base-set and --head-set go together");
-	if (!base->binary && !base->nr_sets)
+	if (!request->baseline && !base->binary && !base->nr_sets)
 		return usage_error(&command_gate,
 				   "two sides are wanted: --base and --head, or --base-set and "
 				   "--head-set");
-	if (!base->binary)
+	if (!request->baseline && !base->binary)
 		base->binary = head->binary = self;
 	if (request->ignore >= request->detect)
 		return usage_error(&command_gate, "--ignore must be less than --detect");
@@ -181,6 +193,7 @@ static int parse_options(int argc, char **argv, struct gate_options *opt, const 
 	static const struct option options[] = {
 		{ "base", required_argument, NULL, OPT_BASE },
 		{ "head", required_argument, NULL, OPT_HEAD },
+		{ "baseline", required_argument, NULL, OPT_BASELINE },
 		{ "base-set", required_argument, NULL, OPT_BASE_SET },
 		{ "head-set", required_argument, NULL, OPT_HEAD_SET },
 		{ "set", required_argument, NULL, OPT_SET },
@@ -293,7 +306,10 @@ static int run(int argc, char **argv)
 	if (opt.request.builds[GATE_BASE].nr_sets && check_scenario(&opt.request))
 		return EXIT_USAGE;
 	supervise_init();
-	gate_run(&opt.request, &suite);
+	if (opt.request.baseline)
+		gate_run_baseline(&opt.request, &suite);
+	else
+		gate_run(&opt.request, &suite);
 	sig = supervise_interrupted();
 	code = sig ? 128 + sig : gate_exit_code(&opt.request, &suite);
 	if (!opt.request.quiet && !suite.error)
@@ -312,11 +328,14 @@ static int run(int argc, char **argv)
 
 const struct command command_gate = {
 	.name = "gate",
-	.usage = "SCENARIO --base BIN --head BIN | --base-set K=V --head-set K=V [OPTIONS]",
+	.usage = "SCENARIO --base BIN --head BIN | --base-set K=V --head-set K=V | "
+		 "--baseline RESULT.json [OPTIONS]",
 	.summary = "is head slower than base? a verdict with 1 % false alarms over all points",
 	.help = "  --base BIN --head BIN   two builds of shmbench\n"
 		"  --base-set K=V          one build, two settings (again for more) ...\n"
 		"  --head-set K=V          ... and head's\n"
+		"  --baseline RESULT.json  the stored trials of this scenario, this host and this\n"
+		"                          table layout as base; --head BIN, or this program\n"
 		"  --set K=V               for both; also --section NAME, --filter REGEX\n"
 		"  --ignore SHARE          slower by this is no regression; default 2%\n"
 		"  --detect SHARE          slower by this must be found, or there is no pass; 5%\n"

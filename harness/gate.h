@@ -43,7 +43,8 @@ struct gate_request {
 	const char *section, *filter; /* or NULL */
 	struct gate_build builds[GATE_SIDES];
 	struct gate_metric metrics[GATE_METRICS_MAX];
-	uint32_t nr_metrics; /* 0: by the point's loop */
+	uint32_t nr_metrics;  /* 0: by the point's loop */
+	const char *baseline; /* a result file instead of base, or NULL */
 	double ignore, detect;
 	double budget_s;
 	uint64_t slice_ns; /* 0: chosen */
@@ -145,6 +146,8 @@ int gate_rows_fill(struct gate_point *point);
 void gate_run(const struct gate_request *request, struct gate_suite *suite);
 void gate_suite_free(struct gate_suite *suite);
 int gate_exit_code(const struct gate_request *request, const struct gate_suite *suite);
+/* gate_baseline.c: the same with request->baseline as base */
+void gate_run_baseline(const struct gate_request *request, struct gate_suite *suite);
 /* Judges all points at a look: fills rows, and sets aside what cannot be judged. */
 int gate_suite_judge(struct gate_suite *suite, unsigned int look);
 

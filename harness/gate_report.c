@@ -39,7 +39,9 @@ void gate_row_text(const struct gate_rule *rule, const struct gate_row *row, dou
 		       percent(row->low), percent(row->high), row->n);
 	if (row->verdict != GATE_PENDING || len < 0 || (size_t)len >= size)
 		return;
-	if (isnan(factor))
+	if (!(budget_s > 0))
+		snprintf(buf + len, size - (size_t)len, "; more trials of the baseline may tell");
+	else if (isnan(factor))
 		snprintf(buf + len, size - (size_t)len,
 			 "; lies between --ignore and --detect: more budget will not tell");
 	else
@@ -130,7 +132,7 @@ static json_t *point_json(const struct gate_point *point)
 
 	for (uint32_t m = 0; m < point->nr_metrics; m++)
 		json_array_append_new(rows, row_json(point, m));
-	for (uint32_t k = 0; k < point->nr_rounds; k++) {
+	for (uint32_t k = 0; point->rounds && k < point->nr_rounds; k++) {
 		const struct gate_round *round = &point->rounds[k];
 
 		json_array_append_new(rounds,

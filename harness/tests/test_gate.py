@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """`shmbench gate` as a user runs it: verdicts, and never 0 where nothing was measured."""
+import json
 import os
 import unittest
 import xml.etree.ElementTree as ElementTree
@@ -97,6 +98,66 @@ class Verdicts(GateCase):
     def test_a_budget_that_cannot_decide_is_refused(self):
         done = self.gate(*self.SLOWER, "--budget", "300ms", code=2)
         self.assertIn("even unanimous ones reach the level only from", done.err)
+
+
+class Baseline(GateCase):
+    """Stored trials of this host as base; what was stored elsewhere, or is broken, is refused."""
+
+    def setUp(self):
+        super().setUp()
+        self.write("s.ini", POINT + "duration = 50ms\nwarmup = 10ms\ntrials = 6\n")
+        self.bench("run", "s.ini", "--out", "base.json", "--quiet")
+
+    def judge(self, code, *args, baseline="base.json"):
+        return self.bench("gate", "s.ini", "--baseline", baseline, *args, code=code, timeout=60)
+
+    def changed(self, edit):
+        stored = self.load("base.json")
+        edit(stored)
+        self.write("changed.json", json.dumps(stored))
+        return "changed.json"
+
+    def test_verdicts(self):
+        # Far apart: the machine may be slower by half now than it was then.
+        self.assertIn("REGRESSION", self.judge(1, "--set", "think=3us").out)
+        self.judge(0, "--ignore", "95%", "--detect", "99%", "--allow", "inconclusive")
+
+    def test_other_hosts_scenarios_and_layouts(self):
+        for group, key in (("host", "fingerprint"), ("scenario", "sha256"), ("tool", "layout_hash")):
+            with self.subTest(key=key):
+                had = self.load("base.json")[group][key]
+                path = self.changed(lambda stored: stored[group].update({key: "feedbeef"}))
+                done = self.judge(3, baseline=path)
+                self.assertIn("feedbeef", done.err)
+                self.assertIn(had, done.err)
+
+    def test_broken_baselines(self):
+        with open(self.path("base.json"), encoding="utf-8") as f:
+            whole = f.read()
+        self.write("empty.json", "")
+        self.write("cut.json", whole[:len(whole) // 2])
+        self.write("nan.json", whole.replace('"ops_per_s": ', '"ops_per_s": NaN, "x": ', 1))
+        for path in ("empty.json", "cut.json", "nan.json", "none.json", "."):
+            with self.subTest(path=path):
+                self.judge(2, baseline=path)
+
+    def test_incomplete_baselines(self):
+        def trials(stored):
+            return stored["points"][0]["trials"]
+
+        edits = (lambda stored: stored.update(status="partial"),
+                 lambda stored: stored.update(points=[]),
+                 lambda stored: trials(stored).clear(),
+                 lambda stored: trials(stored)[2].update(op_stream_hash="beef"),
+                 lambda stored: trials(stored)[2].update(ops_per_s=None),
+                 lambda stored: trials(stored)[2].update(ops_per_s=0),
+                 lambda stored: stored["points"][0].update(name="b"))
+        for k, edit in enumerate(edits):
+            with self.subTest(edit=k):
+                self.judge(3, baseline=self.changed(edit))
+        done = self.judge(2, baseline=self.changed(lambda stored: trials(stored).__delitem__(
+            slice(3, None))))
+        self.assertIn("even unanimous ones", done.err)
 
 
 class Mutations(GateCase):

@@ -19,7 +19,7 @@ PROMISED = {
     "show": (),
     "compare": (),
     "gate": ("--base", "--head", "--base-set", "--head-set", "--ignore", "--detect", "--budget",
-             "--allow", "--bootstrap"),  # to come: --baseline, --aa, --instructions
+             "--allow", "--bootstrap", "--baseline"),  # to come: --aa, --instructions
     "plan": ("--slo", "--budget", "--memory"),
     "report": ("-o",),
     "export": ("--to",),
