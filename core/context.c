@@ -21,7 +21,7 @@
 
 static bool slot_alive(struct shm_slot *slot)
 {
-	uint32_t tid = atomic_load(&slot->life);
+	uint32_t tid = life_tid(atomic_load(&slot->life));
 
 	return tid && thread_state((pid_t)tid, ld_acquire(&slot->start_time)) != SHMHT_HOLDER_DEAD;
 }
@@ -47,7 +47,7 @@ static bool slot_claim(struct shm_slot *slot, uint32_t tid)
 		return false;
 	/* Until the new start time is there the slot counts as alive while its
 	 * thread is, whatever its age: see thread_state(). */
-	if (!atomic_compare_exchange_strong(&slot->life, &life, tid))
+	if (!life_claim(slot, life, tid))
 		return false;
 	st(&slot->start_time, 0);
 	/* A predecessor may have died in a read section. */
@@ -198,6 +198,7 @@ int shmht_ctx_open(struct shmht *map, struct shmht_ctx **ret_ctx, struct shmht_e
 		goto out_slot;
 	shmht_ctx_set_timeout(ctx, 1000000000u);
 	ctx->wait = map->wait;
+	ctx->robust = map->robust == SHMHT_ROBUST_ON;
 	/* About what two context switches cost: spinning longer never pays. */
 	ctx->spin_ticks_max = (uint32_t)(10000 / shmht_ns_per_tick());
 	ctx->spin_ticks = ctx->spin_ticks_max / 2;
@@ -212,7 +213,7 @@ int shmht_ctx_open(struct shmht *map, struct shmht_ctx **ret_ctx, struct shmht_e
 
 out_slot:
 	free(ctx->bounce);
-	atomic_store(&ctx->slot->life, 0);
+	life_release(ctx->slot);
 out_unmap:
 	munmap(ctx, CTX_BYTES);
 	return r;
@@ -227,7 +228,7 @@ void shmht_ctx_close(struct shmht_ctx *ctx)
 		st_release(&ctx->slot->reader[0], 0);
 		if (ctx->map->strategy->ctx_leave)
 			ctx->map->strategy->ctx_leave(ctx);
-		atomic_store(&ctx->slot->life, 0);
+		life_release(ctx->slot);
 	}
 	free(ctx->bounce);
 	munmap(ctx, CTX_BYTES);
@@ -268,18 +269,73 @@ void shmht_ctx_holder(const struct shmht_ctx *ctx, struct shmht_holder *ret_hold
 		/* The lock word itself named a thread: find its slot. */
 		holder.tid = (pid_t)ctx->holder_tid;
 		for (uint32_t i = 0; i < ctx->map->geo.max_workers && !slot; i++)
-			if (atomic_load(&slots_of(ctx->map)[i].life) == ctx->holder_tid)
+			if (life_tid(atomic_load(&slots_of(ctx->map)[i].life)) == ctx->holder_tid)
 				slot = slots_of(ctx->map) + i;
 	} else if (ctx->map && idx < ctx->map->geo.max_workers) {
 		slot = slots_of(ctx->map) + idx;
-		if (holder_make(idx, atomic_load(&slot->generation)) == ctx->holder_seen)
-			holder.tid = (pid_t)atomic_load(&slot->life);
+		if (holder_make(idx, atomic_load(&slot->generation)) == ctx->holder_seen) {
+			uint32_t life = atomic_load(&slot->life);
+
+			holder.tid = (pid_t)life_tid(life);
+			if (life && !holder.tid) {
+				/* The kernel has taken the number away, the slot knows more. */
+				holder.pid = (pid_t)ld(&slot->pid);
+				holder.tid = holder.pid;
+				holder.state = SHMHT_HOLDER_DEAD;
+			}
+		}
+	}
+	if (holder.state == SHMHT_HOLDER_DEAD) {
+		*ret_holder = holder;
+		return;
 	}
 	if (holder.tid) {
 		holder.pid = slot ? (pid_t)ld(&slot->pid) : holder.tid;
 		holder.state = thread_state(holder.tid, slot ? ld_acquire(&slot->start_time) : 0);
 	}
 	*ret_holder = holder;
+}
+
+bool holder_dead(const struct shmht_ctx *ctx, uint32_t id, bool thoroughly)
+{
+	uint32_t idx = (id & ((1u << HOLDER_SLOT_BITS) - 1)) - 1, life, tid;
+	struct shm_slot *slot;
+
+	if (idx >= ctx->map->geo.max_workers)
+		return false; /* no id of ours: whose it is cannot be said */
+	slot = slots_of(ctx->map) + idx;
+	/* The life word first: a slot is claimed there, and counts its generation
+	 * afterwards, before its new owner can hold anything. */
+	life = atomic_load(&slot->life);
+#ifndef SHMHT_MUTANT_STALE_GENERATION /* a test's negative control */
+	if (holder_make(idx, atomic_load(&slot->generation)) != id)
+		return true;
+#endif
+	tid = life_tid(life);
+	if (!tid)
+		return true;
+	return thoroughly &&
+	       thread_state((pid_t)tid, ld_acquire(&slot->start_time)) == SHMHT_HOLDER_DEAD;
+}
+
+int shmht_recover(struct shmht_ctx *ctx)
+{
+	const struct shmht_ops *ops;
+
+	if (!ctx->map)
+		return -ESTALE;
+	ops = &ctx->map->strategy->ops;
+	if (ctx->head.depth || ctx->head.ops == &shmht_ops_deadlock)
+		return -EDEADLK;
+	/* The pool last: a stripe's repair may have use for it. */
+	for (uint32_t k = 0; k <= ctx->map->geo.stripes; k++) {
+		int r = ops->lock(ctx, k);
+
+		if (r)
+			return r;
+		ops->unlock(ctx, k);
+	}
+	return 0;
 }
 
 struct timespec wait_deadline(const struct shmht_ctx *ctx, uint64_t start_ticks)

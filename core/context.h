@@ -19,7 +19,8 @@ struct shmht {
 	const struct shmht_strategy *strategy;
 	enum shmht_read read;
 	enum shmht_wait wait;
-	bool observer;	     /* mapped read-only */
+	bool observer; /* mapped read-only */
+	enum shmht_robust robust;
 	uint64_t generation; /* header's, when this mapping was made */
 	shmht_hash_fn hash;
 	uint64_t hash_seed;
@@ -52,7 +53,8 @@ struct shmht_ctx {
 	uint32_t batch;
 	uint32_t read;	     /* enum shmht_read of the table */
 	uint32_t limbo_half; /* cells that close a limbo list */
-	uint32_t holder_id;  /* what a lock's `holder` says of us: holder_make() */
+	uint32_t holder_id;  /* what a lock's words say of us: holder_make() */
+	uint32_t robust;     /* intents are written, and a dead holder's lock is taken over */
 	uint32_t tid;
 	/* Keys of 16 bytes and values of 64 are allowed, the hash is XXH3, no hold: a
 	 * search may take its short way, see op_search(). */
@@ -95,11 +97,12 @@ static inline struct shm_stripe *stripes_of(const struct shmht *map)
  * has been claimed by somebody else, that one is not named in its place.
  */
 #define HOLDER_SLOT_BITS 13
+#define HOLDER_MASK 0x7fffffffu /* leaves a lock's word one bit of its own */
 _Static_assert(SHMHT_WORKERS_MAX < 1u << HOLDER_SLOT_BITS, "slot number + 1 fits");
 
 static inline uint32_t holder_make(uint32_t slot, uint32_t generation)
 {
-	return (slot + 1) | generation << HOLDER_SLOT_BITS;
+	return ((slot + 1) | generation << HOLDER_SLOT_BITS) & HOLDER_MASK;
 }
 
 #define SEARCH_STACK_BYTES 64u /* longer values wait for their validation in ctx->bounce */
@@ -135,6 +138,18 @@ uint64_t eviction_target(const struct shmht_ctx *ctx, double percent);
 
 /* True when some context may be alive; the slots of dead threads are freed. */
 bool contexts_alive(const struct shmht *map);
+
+/*
+ * Is the context gone that holder_make() gave this id? What the kernel marks is
+ * seen at once, by two loads; `thoroughly` asks /proc too, for those that could
+ * not be marked. Never true of one that is stopped; true for good.
+ */
+bool holder_dead(const struct shmht_ctx *ctx, uint32_t id, bool thoroughly);
+/* life.c: a life word that the kernel marks when its thread dies. */
+bool life_claim(struct shm_slot *slot, uint32_t life, uint32_t tid);
+void life_release(struct shm_slot *slot);
+/* What a life word says: the thread it belongs to, 0 when none is left. */
+uint32_t life_tid(uint32_t life);
 
 /* liveness.c */
 enum shmht_holder_state thread_state(pid_t tid, uint64_t start_time);

@@ -32,10 +32,12 @@
 #define HUGE_BYTES (2u << 20)
 
 #define LAYOUT_MAGIC 0x31544848534d4853ull /* also tells a foreign byte order */
-#define LAYOUT_VERSION 1u
+#define LAYOUT_VERSION 2u
 
 typedef _Atomic uint64_t shm_word;
 typedef _Atomic uint32_t shm_half;
+
+#define INTENT_ARMED 7 /* in a stripe's intent; the others are table_intent.inc.h's */
 
 enum region_state { REGION_READY = 1, REGION_CONVERTING = 2, REGION_DESTROYED = 3 };
 
@@ -68,7 +70,8 @@ struct shm_header {
 	shm_word strategy[SHMHT_NAME_MAX / 8];
 	shm_word wait;	    /* enum shmht_wait */
 	shm_word rcu_fence; /* 1: its creator had no membarrier(2), readers fence themselves */
-	unsigned char pad0[256 - 232];
+	shm_word robust;    /* enum shmht_robust */
+	unsigned char pad0[256 - 240];
 	/* read = rcu. Lines of their own: read by every section, by every grace period. */
 	shm_word rcu_epoch;
 	shm_word pad1[7];
@@ -78,11 +81,14 @@ struct shm_header {
 
 /* One per context. The lines apart: life is watched, the others are hot. */
 struct shm_slot {
-	shm_half life; /* tid, 0 when free */
+	shm_half life; /* tid, 0 when free; the kernel sets FUTEX_OWNER_DIED: see life.c */
 	shm_half generation;
 	shm_word pid;
-	shm_word start_time;		      /* /proc/TID/stat field 22; 0 while being claimed */
-	shm_word robust[5];		      /* reserved for the kernel's list of held locks */
+	shm_word start_time; /* /proc/TID/stat field 22; 0 while being claimed */
+	/* An element of the owner's robust list, addresses in its own memory: for the
+	 * kernel alone, nobody else follows them. */
+	shm_word robust_prev, robust_next;
+	shm_word robust_spare[3];
 	unsigned char lock_local[LINE_BYTES]; /* a queue lock's node */
 	shm_word reader[8];		      /* [0]: epoch of the read section; 0: in none */
 	shm_word spare[8];
@@ -107,7 +113,7 @@ struct shm_slot {
  */
 struct shm_stripe {
 	unsigned char lock[LOCK_SLOT_BYTES];
-	shm_word intent[8]; /* reserved: operands first, armed word last */
+	shm_word intent[8]; /* table_repair.inc.h: operands first, armed word last */
 	shm_word count;
 	shm_word last_stamp;
 	shm_word loaded;    /* free cells in use; the pool: free chains */
@@ -147,6 +153,8 @@ _Static_assert(offsetof(struct shm_header, strategy) == 184, "golden");
 _Static_assert(offsetof(struct shm_header, rcu_epoch) == 4 * LINE_BYTES, "own line");
 _Static_assert(offsetof(struct shm_header, slots_used) == 5 * LINE_BYTES, "own line");
 _Static_assert(sizeof(struct shm_slot) == 4 * LINE_BYTES, "no two contexts share a line");
+_Static_assert(offsetof(struct shm_slot, robust_next) - offsetof(struct shm_slot, life) == 32,
+	       "as in glibc's mutex on 64-bit machines: life.c");
 _Static_assert(offsetof(struct shm_slot, lock_local) == LINE_BYTES, "own line");
 _Static_assert(offsetof(struct shm_slot, reader) == 2 * LINE_BYTES, "own line");
 _Static_assert(sizeof(struct shm_stripe) == 4 * LINE_BYTES, "no two stripes share a line");

@@ -229,7 +229,8 @@ INLINE int attempt(struct shmht_ctx *ctx, uint64_t h, const void *key, size_t ke
 static __attribute__((noinline)) int insist(struct shmht_ctx *ctx, uint64_t h, const void *key,
 					    size_t key_len, enum what what, struct wanted w)
 {
-	uint64_t start = shmht_ticks();
+	uint64_t start = shmht_ticks(), look = (uint64_t)(1e6 / shmht_ns_per_tick()), next = look;
+	uint32_t k = (uint32_t)stripe_index(ctx, h);
 	int r;
 
 	for (unsigned int n = 1;; n++) {
@@ -237,6 +238,11 @@ static __attribute__((noinline)) int insist(struct shmht_ctx *ctx, uint64_t h, c
 			ctx->map->strategy->note_holder(ctx, (uint32_t)stripe_index(ctx, h));
 			r = -ETIMEDOUT;
 			break;
+		}
+		/* Its writer may be dead: the sequence is odd until somebody repairs. */
+		if (shmht_ticks() - start >= next) {
+			ctx->map->strategy->recover(ctx, k);
+			next = shmht_ticks() - start + look;
 		}
 		ctx->stats.spins++;
 		/* Its writer may need this CPU. */

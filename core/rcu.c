@@ -116,7 +116,7 @@ static bool find_blocker(struct shmht_ctx *ctx, uint64_t epoch, uint32_t *idx, u
  */
 static bool bury(struct shm_slot *slot, uint64_t seen)
 {
-	uint32_t tid = atomic_load(&slot->life);
+	uint32_t tid = life_tid(atomic_load(&slot->life));
 
 	if (tid && thread_state((pid_t)tid, ld_acquire(&slot->start_time)) != SHMHT_HOLDER_DEAD)
 		return false;

@@ -27,7 +27,8 @@ static uint64_t pid_namespace(void)
 }
 
 static void header_set_strategy(struct shm_header *header, const struct shmht_strategy *strategy,
-				enum shmht_read read, enum shmht_wait wait)
+				enum shmht_read read, enum shmht_wait wait,
+				enum shmht_robust robust)
 {
 	char name[SHMHT_NAME_MAX] = "";
 	uint64_t words[SHMHT_NAME_MAX / 8];
@@ -39,6 +40,7 @@ static void header_set_strategy(struct shm_header *header, const struct shmht_st
 	st(&header->lock_hash, strategy->lock_hash);
 	st(&header->read_mode, (uint64_t)read);
 	st(&header->wait, (uint64_t)wait);
+	st(&header->robust, (uint64_t)robust);
 	st(&header->rcu_fence, read == SHMHT_READ_RCU && !rcu_membarrier_usable());
 }
 
@@ -119,6 +121,14 @@ static int check_wait(const struct shmht_strategy *strategy, uint64_t wait, stru
 	return -EINVAL;
 }
 
+static int check_robust(uint64_t robust, struct shmht_error *err)
+{
+	if (robust <= SHMHT_ROBUST_OFF)
+		return 0;
+	error_set(err, "robust is %llu; allowed: 0 (on), 1 (off)", (unsigned long long)robust);
+	return -EINVAL;
+}
+
 static void init_header(struct shmht *map, const struct shmht_config *cfg)
 {
 	const struct geometry *geo = &map->geo;
@@ -145,7 +155,7 @@ static void init_header(struct shmht *map, const struct shmht_config *cfg)
 	header->buckets_off = geo->buckets_off;
 	header->cells_off = geo->cells_off;
 	st(&header->rcu_epoch, 1); /* 0 says: in no section */
-	header_set_strategy(header, map->strategy, cfg->read, cfg->wait);
+	header_set_strategy(header, map->strategy, cfg->read, cfg->wait, cfg->robust);
 	for (uint32_t k = 0; k < geo->stripes; k++)
 		st(&stripes_of(map)[k].active, active_first(geo->bucket_bits));
 	/* Cells are handed out from here; linking them all now would make
@@ -174,6 +184,10 @@ int shmht_create(const struct shmht_config *cfg, struct shmht **ret_map, struct 
 		goto out_free;
 	map->wait = cfg->wait;
 	r = check_wait(map->strategy, cfg->wait, err);
+	if (r)
+		goto out_free;
+	map->robust = cfg->robust;
+	r = check_robust(cfg->robust, err);
 	if (r)
 		goto out_free;
 	r = pages_create(map, err);
@@ -441,6 +455,11 @@ int shmht_attach(int fd, const struct shmht_attach_options *opt, struct shmht **
 		r = -EPROTO;
 		goto out_detach;
 	}
+	map->robust = (enum shmht_robust)ld(&copy.robust);
+	if (check_robust(ld(&copy.robust), err)) {
+		r = -EPROTO;
+		goto out_detach;
+	}
 	r = check_agreement(&copy, map, err);
 	if (!r && opt->flags & SHMHT_ATTACH_VERIFY)
 		r = verify_table(map, err);
@@ -492,7 +511,7 @@ static int convert(struct shmht *map, const struct shmht_strategy *strategy, enu
 	r = init_locks(map, strategy, err);
 	if (r)
 		return r;
-	header_set_strategy(header, strategy, read, SHMHT_WAIT_OWN);
+	header_set_strategy(header, strategy, read, SHMHT_WAIT_OWN, SHMHT_ROBUST_ON);
 	atomic_store(&header->state, REGION_READY);
 	st_release(&header->converter, 0);
 	return 0;
@@ -560,6 +579,7 @@ void shmht_info(const struct shmht *map, struct shmht_info *ret_info)
 		.strategy = map->strategy->name,
 		.read = map->read,
 		.wait = map->wait,
+		.robust = map->robust,
 		.pages_wanted = map->geo.pages,
 		.pages_had = map->pages_had,
 		.pages_reason = map->pages_reason,

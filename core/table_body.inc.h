@@ -20,6 +20,12 @@
  * Optional: lock_owner_tid(l), with LOCK_HAS_OWNER_TID, where the lock word
  * itself tells.
  *
+ * A strategy that recovers has SHMHT_CAP_RECOVERS in LOCK_CAPS, and either
+ * defines LOCK_OWNER(l), the word with the holder_id of who holds it (0: nobody),
+ * and LOCK_OWNER_KEEP, its bits that are not the owner's, whereupon the waiting
+ * loop here takes the lock from the dead; or LOCK_KERNEL_RECOVERS, where the
+ * kernel hands it on. lock_wait is then called for some milliseconds at a time.
+ *
  * Optional too: lock_try_shared, lock_wait_shared, lock_release_shared, with
  * LOCK_HAS_SHARED, where readers need not exclude each other; LOCK_WAITS, the
  * waiting policies that ctx->wait may name; LOCK_CTX_ENTER, LOCK_CTX_LEAVE and
@@ -57,10 +63,11 @@ static __attribute__((noinline, cold)) void note_holder(struct lock *l, struct s
 {
 	ctx->stats.timeouts++;
 	ctx->holder_seen = ld(&l->holder);
-#ifdef LOCK_HAS_OWNER_TID
-	ctx->holder_tid = lock_owner_tid(l);
-#else
 	ctx->holder_tid = 0;
+#if defined(LOCK_HAS_OWNER_TID)
+	ctx->holder_tid = lock_owner_tid(l);
+#elif defined(LOCK_OWNER)
+	ctx->holder_seen = ld(LOCK_OWNER(l)) & ~LOCK_OWNER_KEEP;
 #endif
 }
 
@@ -73,15 +80,20 @@ static __attribute__((noinline, cold)) void note_holder(struct lock *l, struct s
 #define lock_release_shared lock_release
 #endif
 
+#include "table_intent.inc.h"
+#include "table_take.inc.h"
+
 /* Contended: waiting anyway, so every one is timed. */
 static __attribute__((noinline)) int enter_contended(struct lock *l, struct shmht_ctx *ctx,
 						     bool shared)
 {
 	uint64_t start = shmht_ticks();
-	int r = -ETIMEDOUT;
+	int r;
 
-	if (ctx->timeout_ticks)
-		r = shared ? lock_wait_shared(l, ctx, start) : lock_wait(l, ctx, start);
+	if (!ctx->timeout_ticks)
+		r = !shared && take_over(l, ctx, false) ? 0 : -ETIMEDOUT;
+	else
+		r = shared ? lock_wait_shared(l, ctx, start) : wait_or_take(l, ctx, start);
 	ctx->stats.wait_ticks[ctx->stats.contended++ % SHMHT_WAIT_RING] = shmht_ticks() - start;
 	if (unlikely(r))
 		note_holder(l, ctx);
@@ -124,7 +136,22 @@ INLINE void entered(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool share
 	tsan_witness(stripe, shared);
 }
 
-/* By one try. */
+INLINE void leave_free(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool shared)
+{
+	if (shared)
+		lock_release_shared(lock_of(stripe), ctx);
+	else
+		lock_release(lock_of(stripe), ctx);
+}
+
+/* Somebody died in here. Looked at on every acquire, whatever the lock says of its
+ * last holder: who took it over may have died in its turn. */
+INLINE bool is_broken(struct shm_stripe *stripe)
+{
+	return unlikely(ld(&stripe->intent[INTENT_ARMED]));
+}
+
+/* By one try. False, too, where there is something to repair: enter_late() does. */
 INLINE bool enter_free(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool shared)
 {
 	struct lock *l = lock_of(stripe);
@@ -132,8 +159,49 @@ INLINE bool enter_free(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool sh
 	shared &= LOCK_SHARES;
 	if (unlikely(shared ? !lock_try_shared(l, ctx) : !lock_try(l, ctx)))
 		return false;
+	if (is_broken(stripe)) {
+		leave_free(ctx, stripe, shared);
+		return false;
+	}
 	entered(ctx, stripe, shared);
 	return true;
+}
+
+/* Broken or not. */
+INLINE int enter_any(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool shared)
+{
+	struct lock *l = lock_of(stripe);
+
+	if (shared ? !lock_try_shared(l, ctx) : !lock_try(l, ctx)) {
+		int r = enter_contended(l, ctx, shared);
+
+		if (unlikely(r))
+			return r;
+	}
+	entered(ctx, stripe, shared);
+	return 0;
+}
+
+static int repair(struct shmht_ctx *ctx, struct shm_stripe *stripe);
+
+/* The lock is held. Among readers nobody may repair. */
+static __attribute__((noinline)) int enter_broken(struct shmht_ctx *ctx, struct shm_stripe *stripe,
+						  bool shared)
+{
+	int r = 0;
+
+	if (shared) {
+		leave_free(ctx, stripe, true);
+		r = enter_any(ctx, stripe, false);
+		if (r)
+			return r;
+	}
+	/* Looked at anew: another may have been here in between. */
+	if (is_broken(stripe))
+		r = repair(ctx, stripe);
+	if (r || shared)
+		leave_free(ctx, stripe, false);
+	return r || !shared ? r : enter_any(ctx, stripe, true);
 }
 
 /* After enter_free() said no. */
@@ -142,9 +210,9 @@ INLINE int enter_late(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool sha
 	int r;
 
 	shared &= LOCK_SHARES;
-	r = enter_contended(lock_of(stripe), ctx, shared);
-	if (likely(!r))
-		entered(ctx, stripe, shared);
+	r = enter_any(ctx, stripe, shared);
+	if (likely(!r) && is_broken(stripe))
+		r = enter_broken(ctx, stripe, shared);
 	return r;
 }
 
@@ -163,14 +231,6 @@ static __attribute__((noinline)) void hold_busy(const struct shmht_ctx *ctx)
 
 	while (shmht_ticks() - start < ctx->hold_ticks)
 		cpu_pause();
-}
-
-INLINE void leave_free(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool shared)
-{
-	if (shared)
-		lock_release_shared(lock_of(stripe), ctx);
-	else
-		lock_release(lock_of(stripe), ctx);
 }
 
 /* With the time that shmht_ctx_set_hold() asks for spent inside the section. */
@@ -257,11 +317,13 @@ static __attribute__((noinline)) int refill(struct shmht_ctx *ctx, struct shm_st
 	uint64_t loaded = ld(&stripe->loaded), spare = ld(&stripe->spare_mag);
 	int r = 0;
 
-	if (!chain_len(loaded)) {
+	if (!chain_len(loaded) && spare) {
+		intent_restore(ctx, stripe);
 		loaded = spare;
 		spare = 0;
 		st(&stripe->loaded, loaded);
 		st(&stripe->spare_mag, 0);
+		intent_clear(stripe);
 	}
 	if (chain_len(loaded) + chain_len(spare) >= need)
 		return 0;
@@ -269,6 +331,7 @@ static __attribute__((noinline)) int refill(struct shmht_ctx *ctx, struct shm_st
 	r = enter(ctx, pool);
 	if (r)
 		return r;
+	intent_transfer(ctx, stripe, pool);
 	/* Fewer than two cells are here, so the spare magazine is empty. */
 	while (chain_len(loaded) + chain_len(spare) < need) {
 		uint64_t chain = chain_take(ctx, pool, &r);
@@ -284,6 +347,7 @@ static __attribute__((noinline)) int refill(struct shmht_ctx *ctx, struct shm_st
 		}
 		r = 0;
 	}
+	intent_transferred(stripe, pool);
 	lock_release(lock_of(pool), ctx);
 	return r;
 }
@@ -324,11 +388,13 @@ static __attribute__((noinline)) int give_back(struct shmht_ctx *ctx, struct shm
 	r = enter(ctx, pool);
 	if (r)
 		return r;
+	intent_transfer(ctx, stripe, pool);
 	chains = ld(&pool->loaded);
 	st(&cell_at(ctx, chain_first(spare))->stamp,
 	   chain_make(chain_first(chains), chain_len(spare)));
 	st(&pool->loaded, chain_make(chain_first(spare), chain_len(chains) + 1));
 	st(&stripe->spare_mag, 0);
+	intent_transferred(stripe, pool);
 	lock_release(lock_of(pool), ctx);
 	return 0;
 }
@@ -397,6 +463,9 @@ INLINE void publish(struct shm_bucket *b, struct shm_cell *c, uint32_t cell, uin
 		unsigned int slot = (unsigned int)__builtin_ctz(empty);
 		shm_word *numbers = &b->cells[slot / 2], *tags = &b->tags[slot / 4];
 
+#ifdef SHMHT_MUTANT_COMMIT_EARLY /* a test's negative control */
+		st_release(tags, ld(tags) | (uint64_t)tag_of_hash(h) << 16 * (slot % 4));
+#endif
 		st_release(&c->meta, link_set(meta, 0, 0));
 		st_release(numbers, link_set(ld(numbers), 32 * (slot % 2), cell));
 		/* Commit. Pairs with the acquire of the tags in find_lane(). */
@@ -442,9 +511,11 @@ INLINE int add_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct sh
 		return r;
 	c = cell_at(ctx, cell);
 	next_free = meta_next(ld(&c->meta));
+	intent_change(ctx, stripe, b, INTENT_ADD, next_free, 0);
 	change_begin(ctx, b, lockless);
 	fill_cell(ctx, c, stamp, key, key_len, value, value_len, lockless);
 	publish(b, c, cell, h, meta_make(0, key_len, value_len));
+	INTENT_MUTANT_EARLY(stripe);
 	taken(stripe, next_free);
 	st(&stripe->last_stamp, stamp);
 	count = ld(&stripe->count) + 1;
@@ -471,6 +542,8 @@ INLINE int replace_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struc
 		return r;
 	c = cell_at(ctx, cell);
 	next_free = meta_next(ld(&c->meta));
+	intent_change(ctx, stripe, b, INTENT_REPLACE | (lockless ? intent_limbo(ctx) : 0),
+		      next_free, place->cell);
 	change_begin(ctx, b, lockless);
 	fill_cell(ctx, c, ld(&old->stamp), key, key_len, value, value_len, lockless);
 	word_write(&c->meta, meta_make(meta_next(ld(&old->meta)), key_len, value_len), lockless);
@@ -491,6 +564,8 @@ INLINE int drop_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct s
 		r = make_room(ctx, stripe);
 	if (unlikely(r))
 		return r;
+	intent_change(ctx, stripe, b, INTENT_DROP | (lockless ? intent_limbo(ctx) : 0), 0,
+		      place->cell);
 	change_begin(ctx, b, lockless);
 	unpublish(ctx, b, place);
 	st(&stripe->count, ld(&stripe->count) - 1);
@@ -698,6 +773,19 @@ static void op_unlock(struct shmht_ctx *ctx, uint32_t k)
 
 #include "table_sweep.inc.h"
 #include "table_grow.inc.h"
+#include "table_repair.inc.h"
+
+static void recover_stripe(struct shmht_ctx *ctx, uint32_t k)
+{
+	struct shm_stripe *stripe = ctx->stripes + k;
+	struct lock *l = lock_of(stripe);
+
+	if (!ld(&stripe->intent[INTENT_ARMED]) || (!lock_try(l, ctx) && !take_over(l, ctx, true)))
+		return;
+	if (ld(&stripe->intent[INTENT_ARMED]))
+		(void)!repair(ctx, stripe); /* then the next one to come tries again */
+	lock_release(l, ctx);
+}
 
 static void note_stripe_holder(struct shmht_ctx *ctx, uint32_t k)
 {
@@ -752,4 +840,5 @@ const struct shmht_strategy LOCK_SYMBOL = {
 			  .unlock = op_unlock,
 			  .lookup = lookup_unsupported },
 	.note_holder = note_stripe_holder,
+	.recover = recover_stripe,
 };

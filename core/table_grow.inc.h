@@ -8,7 +8,7 @@
  * Cells do not move, only their numbers do. Entries whose hash names the new
  * bucket leave the old one first, so that no key is ever in two places; the
  * lock keeps everybody from seeing it in none, and readers without a lock see
- * both sequences odd.
+ * both sequences odd. The one on its way is noted, for who finds it in neither.
  */
 
 /* The hash of the key in a cell; false when the cell cannot be right. */
@@ -43,34 +43,42 @@ static int split_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct 
 	struct shm_bucket *to = b;
 	uint64_t h;
 
-	(void)stripe;
 	if (!cell_hash(ctx, place->cell, &h))
 		return -EUCLEAN;
 	if (active_index(split->active, h) == split->new_index)
 		to = split->new_bucket;
 	else if (place->slot != SLOT_OVERFLOW || !tags_match(ld(&b->tags[0]), ld(&b->tags[1]), 0))
 		return 0;
+	intent_moving(ctx, stripe, place->cell);
 	unpublish(ctx, b, place);
 	publish(to, c, place->cell, h, ld(&c->meta));
 	return 0;
+}
+
+/* The split that brings bucket number `buckets` into use. */
+static struct split split_into(struct shm_bucket *base, uint32_t buckets)
+{
+	uint32_t mask = UINT32_MAX >> __builtin_clz(buckets);
+
+	return (struct split){ .active = active_make(buckets + 1, mask),
+			       .new_index = buckets,
+			       .new_bucket = base + buckets };
 }
 
 /* own: the bucket that the insert which brought us here has changed. */
 static __attribute__((noinline)) void grow(struct shmht_ctx *ctx, struct shm_stripe *stripe,
 					   const struct shm_bucket *own)
 {
-	uint64_t active = ld(&stripe->active);
-	uint32_t buckets = (uint32_t)active, mask = (uint32_t)(active >> 32);
-	struct split split = { .new_index = buckets };
+	uint32_t buckets = (uint32_t)ld(&stripe->active);
 	struct shm_bucket *base = stripe_buckets(ctx, stripe), *old;
+	struct split split;
 
-	if (buckets >> ctx->bucket_bits)
+	if (!buckets || buckets >> ctx->bucket_bits)
 		return; /* all are in use */
-	if (buckets > mask)
-		mask = mask << 1 | 1;
-	split.active = active_make(buckets + 1, mask);
-	split.new_bucket = base + buckets;
-	old = base + (buckets & mask >> 1);
+	split = split_into(base, buckets);
+	/* Without the new mask's top bit. */
+	old = base + (buckets & (uint32_t)(split.active >> 33));
+	intent_split(ctx, stripe, buckets + 1, own);
 	if (ctx->read != SHMHT_READ_LOCKED) {
 		sequence_begin(old);
 		sequence_begin(split.new_bucket);

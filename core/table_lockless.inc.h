@@ -35,6 +35,16 @@ INLINE void change_end(const struct shmht_ctx *ctx, struct shm_bucket *b, bool l
 		sequence_end(b);
 }
 
+/* The last of a change: what it noted is void from here on. */
+INLINE void change_done(const struct shmht_ctx *ctx, struct shm_stripe *stripe,
+			struct shm_bucket *b, bool lockless)
+{
+	change_end(ctx, b, lockless);
+	/* Looked at first: a change that failed has noted nothing. */
+	if (intents_on(ctx) && ld(&stripe->intent[INTENT_ARMED]))
+		intent_clear(stripe);
+}
+
 /*
  * Two halves: one gathers what is removed; when it is full it is closed with a
  * new epoch, and by the time the next one is full its readers have usually gone.
@@ -59,8 +69,10 @@ static __attribute__((noinline)) int limbo_turn(struct shmht_ctx *ctx, struct sh
 		if (r)
 			return r;
 		next = (uint32_t)ld(&cell_at(ctx, cell)->stamp);
+		intent_restore(ctx, stripe);
 		st(&stripe->limbo_closed, chain_make(next, n - 1));
 		put(ctx, stripe, cell);
+		intent_clear(stripe);
 		cell = next;
 	}
 	if (!chain_len(ld(&stripe->limbo)))
@@ -68,9 +80,11 @@ static __attribute__((noinline)) int limbo_turn(struct shmht_ctx *ctx, struct sh
 	r = rcu_epoch_advance(ctx, &epoch);
 	if (r)
 		return r;
+	intent_restore(ctx, stripe);
 	st(&stripe->limbo_epoch, epoch);
 	st(&stripe->limbo_closed, ld(&stripe->limbo));
 	st(&stripe->limbo, 0);
+	intent_clear(stripe);
 	return 0;
 }
 
@@ -121,6 +135,6 @@ INLINE void leave_changed(struct shmht_ctx *ctx, struct shm_stripe *stripe, stru
 {
 	if (unlikely(ctx->hold_ticks))
 		hold_busy(ctx);
-	change_end(ctx, b, lockless);
+	change_done(ctx, stripe, b, lockless);
 	lock_release(lock_of(stripe), ctx);
 }

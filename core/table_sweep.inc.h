@@ -86,7 +86,7 @@ static int drop_any(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm
 
 	(void)arg;
 	r = drop_entry(ctx, stripe, b, place, true);
-	change_end(ctx, b, true);
+	change_done(ctx, stripe, b, true);
 	return r;
 }
 
@@ -207,7 +207,7 @@ static int drop_old(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm
 	if (stamp > ev->threshold || (stamp == ev->threshold && !ev->ties))
 		return 0;
 	r = drop_entry(ctx, stripe, b, place, true);
-	change_end(ctx, b, true);
+	change_done(ctx, stripe, b, true);
 	if (r)
 		return r;
 	if (stamp == ev->threshold)

@@ -83,6 +83,14 @@ enum shmht_wait {
 	SHMHT_WAIT_PARK = 3,
 };
 #define SHMHT_WAIT_NR 4u
+/*
+ * What becomes of a lock whose holder was killed, where the strategy recovers
+ * (SHMHT_CAP_RECOVERS). On: the next one to wait takes it over and finishes or
+ * undoes what the dead one had begun; every change notes first what it is about
+ * to do. Off: waiters time out. Where the kernel itself hands the lock on
+ * (mutex-robust, sysv) it is always on.
+ */
+enum shmht_robust { SHMHT_ROBUST_ON = 0, SHMHT_ROBUST_OFF = 1 };
 enum shmht_pages { SHMHT_PAGES_4K = 0, SHMHT_PAGES_THP = 1, SHMHT_PAGES_2M = 2 };
 
 /*
@@ -101,6 +109,7 @@ struct shmht_config {
 	const char *strategy; /* a name from shmht_strategy_at() */
 	enum shmht_read read;
 	enum shmht_wait wait;
+	enum shmht_robust robust;
 	enum shmht_pages pages; /* a wish; shmht_info() says what was had */
 	shmht_hash_fn hash;	/* NULL: XXH3 with hash_seed */
 	uint64_t hash_seed;
@@ -130,6 +139,7 @@ struct shmht_info {
 	const char *strategy;
 	enum shmht_read read;
 	enum shmht_wait wait;
+	enum shmht_robust robust;
 	enum shmht_pages pages_wanted, pages_had;
 	const char *pages_reason; /* why had differs from wanted, or "" */
 	uint64_t huge_bytes;	  /* bytes that the kernel maps by 2 MiB pages */
@@ -410,6 +420,13 @@ static inline int shmht_remove_oldest(struct shmht_ctx *ctx, double percent, uin
 int shmht_count(struct shmht_ctx *ctx, uint64_t *ret_count);
 
 /*
+ * Takes each lock once, so that whatever a dead holder left is repaired now and
+ * not when somebody comes by: before a check of a table in which processes were
+ * killed. -ETIMEDOUT when a lock cannot be had; see shmht_ctx_holder().
+ */
+SHMHT_MUST_CHECK int shmht_recover(struct shmht_ctx *ctx);
+
+/*
  * Walks everything without a lock and returns the number of broken
  * invariants, each named through report (may be NULL), or a negative errno.
  * Meaningful on a quiet table; harmless on any, a hostile one included.
@@ -434,7 +451,7 @@ uint64_t shmht_fingerprint(const struct shmht *map);
 #define SHMHT_CAP_YIELDS 128u	/* gives up its CPU while waiting, but stays runnable */
 #define SHMHT_CAP_TEST_ONLY 64u /* deliberately broken; test builds only */
 
-#define SHMHT_STRATEGY_ABI 1u
+#define SHMHT_STRATEGY_ABI 2u
 
 struct shmht_strategy {
 	uint32_t abi_version; /* SHMHT_STRATEGY_ABI */
@@ -460,6 +477,8 @@ struct shmht_strategy {
 	struct shmht_ops ops_lockless; /* the others; search and lookup are the core's */
 	/* Notes in the context who holds stripe k's lock, for shmht_ctx_holder(). */
 	void (*note_holder)(struct shmht_ctx *, uint32_t k);
+	/* Where stripe k's holder is dead: takes the lock, repairs, lets go. */
+	void (*recover)(struct shmht_ctx *, uint32_t k);
 };
 
 const struct shmht_strategy *shmht_strategy_find(const char *name); /* NULL: none */

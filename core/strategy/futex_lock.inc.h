@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The futex mutex behind `futex` and `hybrid`. The word is 0 (free), the
- * owner's thread id (locked, nobody sleeps) or that id with the WAITERS bit.
+ * owner's holder_id (locked, nobody sleeps) or that id with the WAITERS bit.
  * A free acquire and a release without sleepers stay out of the kernel.
  *
  * The textbook form lets whoever has slept take the lock with the bit set,
@@ -15,7 +15,8 @@
  *   sleeps anew: while somebody sleeps, the bit is set or one is on his way.
  * A sleeper that is killed stays counted: a few wake-ups too many, never too few.
  */
-#define WAITERS FUTEX_WAITERS
+#define WAITERS 0x80000000u
+_Static_assert(!(WAITERS & HOLDER_MASK), "a bit that no holder_id has");
 
 struct lock {
 	shm_half word;
@@ -42,7 +43,7 @@ INLINE bool lock_try(struct lock *l, struct shmht_ctx *ctx)
 {
 	uint32_t free = 0;
 
-	return atomic_compare_exchange_strong_explicit(&l->word, &free, ctx->tid,
+	return atomic_compare_exchange_strong_explicit(&l->word, &free, ctx->holder_id,
 						       memory_order_acquire, memory_order_relaxed);
 }
 
@@ -50,7 +51,8 @@ INLINE bool lock_try(struct lock *l, struct shmht_ctx *ctx)
 static bool word_take(struct lock *l, struct shmht_ctx *ctx, uint32_t *word)
 {
 	while (!*word)
-		if (word_swap(l, word, ld(&l->sleepers) ? ctx->tid | WAITERS : ctx->tid))
+		if (word_swap(l, word,
+			      ld(&l->sleepers) ? ctx->holder_id | WAITERS : ctx->holder_id))
 			return true;
 	return false;
 }
@@ -88,9 +90,5 @@ INLINE void lock_release(struct lock *l, struct shmht_ctx *ctx)
 	}
 }
 
-INLINE uint32_t lock_owner_tid(struct lock *l)
-{
-	return ld(&l->word) & FUTEX_TID_MASK;
-}
-
-#define LOCK_HAS_OWNER_TID
+#define LOCK_OWNER(l) (&(l)->word)
+#define LOCK_OWNER_KEEP WAITERS

@@ -10,7 +10,7 @@
  * Paper: A. Karlin, K. Li, M. Manasse, S. Owicki, "Empirical Studies of
  * Competitive Spinning for a Shared-Memory Multiprocessor", SOSP 1991.
  * Fairness: none; running threads barge in.
- * Dead holder: the word stays taken; waiters time out for ever.
+ * Dead holder: a waiter takes the word over, within some milliseconds.
  * More workers than CPUs: spinning stops paying, so it shrinks to almost nothing.
  */
 #include "table.h"
@@ -48,8 +48,8 @@ static int lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks
 #define LOCK_SUMMARY "futex mutex that spins first, as long as that has paid lately"
 #define LOCK_PAPER "Karlin et al., Competitive Spinning, SOSP 1991"
 #define LOCK_FAIRNESS "unfair: running threads barge in"
-#define LOCK_DEAD_HOLDER "strands: waiters time out"
+#define LOCK_DEAD_HOLDER "recovers: a waiter takes over"
 #define LOCK_OVERSUBSCRIBED "good: spins less"
-#define LOCK_CAPS (SHMHT_CAP_SPINS | SHMHT_CAP_PARKS)
+#define LOCK_CAPS (SHMHT_CAP_SPINS | SHMHT_CAP_PARKS | SHMHT_CAP_RECOVERS)
 #define LOCK_SYMBOL shmht_strategy_hybrid
 #include "table_body.inc.h"

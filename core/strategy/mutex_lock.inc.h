@@ -31,8 +31,7 @@ static int lock_init(struct lock *l)
 	return -r;
 }
 
-/* The dead holder may have been in the middle of an operation: every commit is a
- * single store, so what is visible holds; cells and counts may be off. */
+/* What the dead holder was in the middle of is repaired after the acquire. */
 INLINE int mutex_got(struct lock *l, struct shmht_ctx *ctx, int r)
 {
 #ifdef MUTEX_ROBUST

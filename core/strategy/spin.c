@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * spin: test-and-test-and-set with bounded exponential backoff. The word holds
- * the owner's thread id. A waiter reads until the word is free (its own cached
+ * the owner's holder_id. A waiter reads until the word is free (its own cached
  * copy, no traffic), then tries the atomic; each look that finds it taken
  * doubles the pauses before the next.
  *
  * Paper: T. E. Anderson, "The Performance of Spin Lock Alternatives for
  * Shared-Memory Multiprocessors", IEEE TPDS 1(1), 1990.
  * Fairness: none; the last holder has the line and often wins again.
- * Dead holder: the word stays taken; waiters time out for ever.
+ * Dead holder: a waiter takes the word over, within about a millisecond.
  * More workers than CPUs: waiters burn the time that the holder needs.
  */
 #include "table.h"
@@ -17,7 +17,7 @@
 #define BACKOFF_MAX 64u
 
 struct lock {
-	shm_half owner; /* tid, 0 when free */
+	shm_half owner; /* holder_id, 0 when free */
 	shm_half holder;
 };
 
@@ -33,7 +33,7 @@ INLINE bool lock_try(struct lock *l, struct shmht_ctx *ctx)
 	uint32_t free = 0;
 
 	/* Acquire pairs with the release in lock_release(). */
-	return atomic_compare_exchange_strong_explicit(&l->owner, &free, ctx->tid,
+	return atomic_compare_exchange_strong_explicit(&l->owner, &free, ctx->holder_id,
 						       memory_order_acquire, memory_order_relaxed);
 }
 
@@ -68,19 +68,15 @@ INLINE void lock_release(struct lock *l, struct shmht_ctx *ctx)
 	st_release(&l->owner, 0);
 }
 
-INLINE uint32_t lock_owner_tid(struct lock *l)
-{
-	return ld(&l->owner);
-}
-
-#define LOCK_HAS_OWNER_TID
+#define LOCK_OWNER(l) (&(l)->owner)
+#define LOCK_OWNER_KEEP 0u
 #define LOCK_NAME "spin"
 #define LOCK_SUMMARY "test-and-test-and-set spin lock with exponential backoff"
 #define LOCK_PAPER "Anderson, IEEE TPDS 1(1), 1990"
 #define LOCK_FAIRNESS "unfair: favours the last holder"
-#define LOCK_DEAD_HOLDER "strands: waiters time out"
+#define LOCK_DEAD_HOLDER "recovers: a waiter takes over"
 #define LOCK_OVERSUBSCRIBED "bad: burns the holder's time"
-#define LOCK_CAPS SHMHT_CAP_SPINS
+#define LOCK_CAPS (SHMHT_CAP_SPINS | SHMHT_CAP_RECOVERS)
 #define LOCK_WAITS (1u << SHMHT_WAIT_SPIN | 1u << SHMHT_WAIT_YIELD)
 #define LOCK_SYMBOL shmht_strategy_spin
 #include "table_body.inc.h"

@@ -2,12 +2,14 @@
 /*
  * tas: test-and-set without a look or a pause in between: the textbook's bad
  * example, kept as one. Every attempt is an atomic write, so the waiters take
- * the line from the holder, who needs it to let go.
+ * the line from the holder, who needs it to let go. The attempt is a blind
+ * compare-and-swap, which takes the line as an exchange does, but leaves in the
+ * word who the owner is.
  *
  * Paper: T. E. Anderson, IEEE TPDS 1(1), 1990, section II: the first of the locks
  * it compares, and the worst.
  * Fairness: none.
- * Dead holder: the word stays taken; waiters time out for ever.
+ * Dead holder: a waiter takes the word over, within about a millisecond.
  * More workers than CPUs: waiters burn the time that the holder needs.
  */
 #include "table.h"
@@ -16,7 +18,7 @@
 #define TRIES_PER_LOOK 16u /* at the clock */
 
 struct lock {
-	shm_half taken;
+	shm_half taken; /* holder_id, 0 when free */
 	shm_half holder;
 };
 
@@ -29,9 +31,11 @@ static int lock_init(struct lock *l)
 
 INLINE bool lock_try(struct lock *l, struct shmht_ctx *ctx)
 {
-	(void)ctx;
+	uint32_t free = 0;
+
 	/* Acquire pairs with the release in lock_release(). */
-	return !atomic_exchange_explicit(&l->taken, 1, memory_order_acquire);
+	return atomic_compare_exchange_strong_explicit(&l->taken, &free, ctx->holder_id,
+						       memory_order_acquire, memory_order_relaxed);
 }
 
 static int lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks)
@@ -58,13 +62,15 @@ INLINE void lock_release(struct lock *l, struct shmht_ctx *ctx)
 	st_release(&l->taken, 0);
 }
 
+#define LOCK_OWNER(l) (&(l)->taken)
+#define LOCK_OWNER_KEEP 0u
 #define LOCK_NAME "tas"
 #define LOCK_SUMMARY "test-and-set without backoff: the textbook's bad example"
 #define LOCK_PAPER "Anderson, IEEE TPDS 1(1), 1990"
 #define LOCK_FAIRNESS "unfair: whoever gets the line"
-#define LOCK_DEAD_HOLDER "strands: waiters time out"
+#define LOCK_DEAD_HOLDER "recovers: a waiter takes over"
 #define LOCK_OVERSUBSCRIBED "bad: burns the holder's time"
-#define LOCK_CAPS SHMHT_CAP_SPINS
+#define LOCK_CAPS (SHMHT_CAP_SPINS | SHMHT_CAP_RECOVERS)
 #define LOCK_WAITS (1u << SHMHT_WAIT_SPIN | 1u << SHMHT_WAIT_YIELD)
 #define LOCK_SYMBOL shmht_strategy_tas
 #include "table_body.inc.h"

@@ -12,7 +12,7 @@
 #include "layout.h"
 #include "support.h"
 
-#define GOLDEN_HASH 0xc4553c987ec26614ull
+#define GOLDEN_HASH 0xda5851f98454951full
 
 #define OFFSET(type, field, want)                                    \
 	{                                                            \
@@ -53,13 +53,15 @@ static const struct {
 	OFFSET(shm_header, strategy, 184),
 	OFFSET(shm_header, wait, 216),
 	OFFSET(shm_header, rcu_fence, 224),
+	OFFSET(shm_header, robust, 232),
 	OFFSET(shm_header, rcu_epoch, 256),
 	OFFSET(shm_header, slots_used, 320),
 	OFFSET(shm_slot, life, 0),
 	OFFSET(shm_slot, generation, 4),
 	OFFSET(shm_slot, pid, 8),
 	OFFSET(shm_slot, start_time, 16),
-	OFFSET(shm_slot, robust, 24),
+	OFFSET(shm_slot, robust_prev, 24),
+	OFFSET(shm_slot, robust_next, 32),
 	OFFSET(shm_slot, lock_local, 64),
 	OFFSET(shm_slot, reader, 128),
 	OFFSET(shm_stripe, lock, 0),
@@ -95,7 +97,7 @@ static void offsets(const struct shmht_strategy *strategy)
 			fail_msg("%s is %zu, expected %zu", golden[i].what, golden[i].got,
 				 golden[i].want);
 	assert_int_equal(shmht_layout_hash(), GOLDEN_HASH);
-	assert_int_equal(LAYOUT_VERSION, 1);
+	assert_int_equal(LAYOUT_VERSION, 2);
 	assert_int_equal(LAYOUT_MAGIC, 0x31544848534d4853ull);
 	assert_int_equal(REGION_READY, 1);
 	assert_int_equal(REGION_CONVERTING, 2);
@@ -324,7 +326,7 @@ static void bytes_in_the_region(const struct shmht_strategy *strategy)
 	t = table_open(&cfg);
 	fd = shmht_fd(t.map);
 	assert_int_equal(word_at(fd, 0), 0x31544848534d4853ull);
-	assert_int_equal(word_at(fd, 8), 1 | 4096ull << 32);
+	assert_int_equal(word_at(fd, 8), 2 | 4096ull << 32);
 	assert_int_equal(word_at(fd, 16), GOLDEN_HASH);
 	assert_int_equal(word_at(fd, 24), 11792384);
 	assert_int_equal(word_at(fd, 32), 100000);

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Taking a lock from the dead. Part of table_body.inc.h. The lock's word bears
+ * its owner's holder_id, slot and generation, so that "dead" is for good: the
+ * next user of the slot has another one. One compare-and-swap from that very
+ * value to our own makes one of the waiters the new holder.
+ *
+ * A wait is cut into slices. After each the owner's life word is looked at, which
+ * the kernel marks (life.c), and /proc once the wait has lasted SLOW_LOOK_NS. The
+ * slices also end the sleep of a waiter whose wake-up went to one that died with
+ * it, or was never sent because the releaser died before it could.
+ */
+#define SLICE_FIRST_NS 500000u
+#define SLICE_LAST_NS 4000000u
+#define SLOW_LOOK_NS 10000000u
+
+/* True: it was a dead one's, and is ours now. */
+static bool take_over(struct lock *l, struct shmht_ctx *ctx, bool thoroughly)
+{
+#if defined(LOCK_OWNER)
+	uint32_t word = ld(LOCK_OWNER(l)), owner = word & ~LOCK_OWNER_KEEP;
+
+	if (!intents_on(ctx) || !owner || !holder_dead(ctx, owner, thoroughly))
+		return false;
+	/* Fails when another was faster. Acquire: the dead one's stores are seen, for
+	 * its end went through the kernel; pairs with other takers' releases. */
+	while ((word & ~LOCK_OWNER_KEEP) == owner)
+		if (atomic_compare_exchange_strong_explicit(
+			    LOCK_OWNER(l), &word, ctx->holder_id | (word & LOCK_OWNER_KEEP),
+			    memory_order_acquire, memory_order_relaxed)) {
+			ctx->stats.recovered++;
+			return true;
+		}
+#endif
+	(void)l, (void)ctx, (void)thoroughly;
+	return false;
+}
+
+#if defined(LOCK_OWNER)
+static int wait_or_take(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks)
+{
+	const uint64_t ticks = ctx->timeout_ticks, ns = ctx->timeout_ns;
+	uint64_t slice_ns = SLICE_FIRST_NS, used_ns = 0, slow_ns = SLOW_LOOK_NS;
+	double ns_per_tick = shmht_ns_per_tick();
+	int r;
+
+	if (!intents_on(ctx))
+		return lock_wait(l, ctx, start_ticks);
+	do {
+		uint64_t now = shmht_ticks(), left = ticks - (now - start_ticks);
+		bool thoroughly;
+
+		ctx->timeout_ns = ns - used_ns < slice_ns ? ns - used_ns : slice_ns;
+		ctx->timeout_ticks = (uint64_t)((double)ctx->timeout_ns / ns_per_tick) + 1;
+		if (ctx->timeout_ticks > left)
+			ctx->timeout_ticks = left;
+		r = lock_wait(l, ctx, now);
+		used_ns = (uint64_t)((double)(shmht_ticks() - start_ticks) * ns_per_tick);
+		if (r != -ETIMEDOUT)
+			break;
+		/* The last look is a thorough one, too. */
+		thoroughly = used_ns >= slow_ns || used_ns >= ns;
+		if (thoroughly)
+			slow_ns = used_ns + SLOW_LOOK_NS;
+		if (take_over(l, ctx, thoroughly)) {
+			r = 0;
+			break;
+		}
+		if (slice_ns < SLICE_LAST_NS)
+			slice_ns *= 2;
+	} while (used_ns < ns && shmht_ticks() - start_ticks < ticks);
+	ctx->timeout_ticks = ticks;
+	ctx->timeout_ns = ns;
+	return r;
+}
+#else
+#define wait_or_take lock_wait
+#endif

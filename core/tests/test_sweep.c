@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sweep: a process is killed after its k-th instruction, for every k, in each
+ * operation that changes a table; then somebody else must get every lock, check()
+ * must find nothing, and what was committed must be there. And for each distinct
+ * image that such a death leaves, the repair is stopped after each of its own
+ * instructions, and repaired again from there.
+ *
+ * By default each k that changed the region, every 29th of the others, and the
+ * repairs of every 8th image; SHMBENCH_TESTS=all
+ * (scripts/nightly-sweep) takes every one. SHMBENCH_SWEEP=NAME: that strategy alone. Built once
+ * more for each mutant of core.ninja, with EXPECT_CAUGHT: the sweep must find those out.
+ */
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "layout.h"
+#include "sweep.h"
+
+#define WORKERS 6u
+#define KEYS_MAX 80u
+#define IMAGES_KEPT 512u
+
+enum may { ABSENT = 1, OLD = 2, NEW = 4 };
+
+struct scene {
+	const char *name;
+	int (*op)(struct shmht_ctx *ctx);
+	uint64_t capacity;
+	uint64_t preload; /* keys 1..preload */
+	uint64_t key;	  /* the one that op changes */
+	enum may key_may, others_may;
+	bool chained; /* all keys in one bucket */
+};
+
+struct run {
+	const struct scene *scene;
+	const struct shmht_strategy *strategy;
+	struct shmht *map;
+	struct shmht_ctx *ctx; /* of the survivor */
+	struct images images;
+	unsigned char *pristine;
+	uint64_t kills, images_met, images_repaired, failures;
+	const char *where;
+	unsigned int k;
+};
+
+/* ---- operations ---------------------------------------------------------- */
+
+static uint64_t the_key;
+
+static int put(struct shmht_ctx *ctx, uint64_t key, uint64_t version, bool update)
+{
+	uint64_t value[8];
+
+	for (uint64_t i = 0; i < 8; i++)
+		value[i] = mix64(key * 8 + i) + version;
+	return update ? shmht_update(ctx, &key, sizeof(key), value, sizeof(value)) :
+			shmht_insert(ctx, &key, sizeof(key), value, sizeof(value));
+}
+
+static int op_insert(struct shmht_ctx *ctx)
+{
+	return put(ctx, the_key, 1, false);
+}
+
+static int op_update(struct shmht_ctx *ctx)
+{
+	return put(ctx, the_key, 1, true);
+}
+
+static int op_remove(struct shmht_ctx *ctx)
+{
+	return shmht_remove(ctx, &the_key, sizeof(the_key));
+}
+
+static int op_flush(struct shmht_ctx *ctx)
+{
+	return shmht_flush(ctx);
+}
+
+static int op_oldest(struct shmht_ctx *ctx)
+{
+	uint64_t removed;
+
+	return shmht_remove_oldest(ctx, 10, &removed);
+}
+
+/* Two at once: the second one finds the magazines as the first left them. */
+static int op_churn(struct shmht_ctx *ctx)
+{
+	uint64_t other = 3;
+	int r = shmht_remove(ctx, &other, sizeof(other));
+
+	return r ? r : put(ctx, the_key, 1, false);
+}
+
+/* NULL op: opening and closing a context. */
+static const struct scene scenes[] = {
+	{ "insert", op_insert, 32, 16, 17, ABSENT | NEW, OLD, false },
+	{ "insert, chained", op_insert, 32, 14, 15, ABSENT | NEW, OLD, true },
+	{ "insert that splits", op_insert, 128, 64, 65, ABSENT | NEW, OLD, false },
+	{ "insert that splits a chain", op_insert, 128, 64, 65, ABSENT | NEW, OLD, true },
+	{ "update", op_update, 32, 16, 5, OLD | NEW, OLD, false },
+	{ "update, chained", op_update, 32, 14, 3, OLD | NEW, OLD, true },
+	{ "remove", op_remove, 32, 16, 5, OLD | ABSENT, OLD, false },
+	{ "remove, chained", op_remove, 32, 14, 2, OLD | ABSENT, OLD, true },
+	{ "remove and insert", op_churn, 32, 15, 16, ABSENT | NEW, OLD, false },
+	{ "flush", op_flush, 32, 7, 0, 0, OLD | ABSENT, false },
+	{ "remove_oldest", op_oldest, 32, 12, 0, 0, OLD | ABSENT, false },
+	{ "open and close", NULL, 32, 3, 0, 0, OLD, false },
+};
+
+static uint64_t one_bucket(const void *key, size_t len, uint64_t seed)
+{
+	(void)key, (void)len, (void)seed;
+	return 42;
+}
+
+/* ---- what must hold after a death ---------------------------------------- */
+
+static void report(const char *text, void *arg)
+{
+	struct run *run = arg;
+
+	if (run->failures < 8)
+		fprintf(stderr, "  %s, %s, %s %u: %s\n", run->strategy->name, run->scene->name,
+			run->where, run->k, text);
+}
+
+static void fail_run(struct run *run, const char *what, int r)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), "%s: %s", what, r < 0 ? strerror(-r) : "wrong");
+	report(text, run);
+	run->failures++;
+}
+
+/* ABSENT, OLD, NEW; 0: neither. */
+static enum may state_of(struct shmht_ctx *ctx, uint64_t key)
+{
+	uint64_t value[8], version;
+	size_t len;
+	int r = shmht_search(ctx, &key, sizeof(key), value, sizeof(value), &len);
+
+	if (r == -ENOENT)
+		return ABSENT;
+	if (r || len != sizeof(value))
+		return 0;
+	version = value[0] - mix64(key * 8);
+	for (uint64_t i = 0; i < 8; i++)
+		if (value[i] != mix64(key * 8 + i) + version)
+			return 0;
+	return version == 0 ? OLD : version == 1 ? NEW : 0;
+}
+
+static void verify(struct run *run)
+{
+	const struct scene *s = run->scene;
+	uint64_t before = run->failures, fresh = 1000;
+	int r = shmht_recover(run->ctx);
+
+	if (r) {
+		fail_run(run, "a lock is stuck", r);
+		return;
+	}
+	r = shmht_check(run->ctx, report, run);
+	if (r)
+		fail_run(run, "check()", r);
+	for (uint64_t key = 1; key <= s->preload; key++) {
+		enum may may = key == s->key ? s->key_may : s->others_may;
+
+		if (s->op == op_churn && key == 3)
+			may = OLD | ABSENT;
+		if (!(state_of(run->ctx, key) & may))
+			fail_run(run, "an entry is lost or torn", 0);
+	}
+	if (s->key > s->preload && !(state_of(run->ctx, s->key) & s->key_may))
+		fail_run(run, "the new entry is torn", 0);
+	/* And it goes on. */
+	r = put(run->ctx, fresh, 0, false);
+	if (!r)
+		r = shmht_remove(run->ctx, &fresh, sizeof(fresh));
+	if (r && run->failures == before)
+		fail_run(run, "the next change", r);
+}
+
+/* ---- killing -------------------------------------------------------------- */
+
+static void restore(struct run *run)
+{
+	memcpy(run->images.base, run->pristine, run->images.bytes);
+}
+
+static void victim(void *arg)
+{
+	struct run *run = arg;
+	struct shmht_ctx *ctx;
+
+	if (!run->scene->op) {
+		stepper_start();
+		if (shmht_ctx_open(run->map, &ctx, NULL))
+			_exit(1);
+		shmht_ctx_close(ctx);
+		stepper_end();
+		return;
+	}
+	if (shmht_ctx_open(run->map, &ctx, NULL))
+		_exit(1);
+	stepper_start();
+	run->scene->op(ctx);
+	stepper_end();
+}
+
+static void repairer(void *arg)
+{
+	struct run *run = arg;
+	struct shmht_ctx *ctx;
+
+	if (shmht_ctx_open(run->map, &ctx, NULL))
+		_exit(1);
+	stepper_start();
+	if (shmht_recover(ctx))
+		_exit(1);
+	stepper_end();
+}
+
+/* What the kernel does to life words, for an image that was taken before it could. */
+static void mark_dead(struct run *run, pid_t pid)
+{
+	struct shm_slot *slots = (struct shm_slot *)(run->images.base + HEADER_BYTES);
+
+	for (unsigned int i = 0; i < WORKERS; i++)
+		if (ld(&slots[i].life) == (uint32_t)pid)
+			st(&slots[i].life, FUTEX_OWNER_DIED);
+}
+
+/* Each image that a repair of the present one goes through is repaired in turn. */
+static void sweep_repair(struct run *run)
+{
+	unsigned char *kept[IMAGES_KEPT], *first = malloc(run->images.bytes);
+	const char *where = run->where;
+	unsigned int nr = 0, steps = 0;
+	uint64_t last = 0;
+	pid_t pid;
+
+	assert_non_null(first);
+	memcpy(first, run->images.base, run->images.bytes);
+	pid = stepper_fork(repairer, run);
+	while (stepper_step(pid) == STEPPED && ++steps < 200000) {
+		uint64_t hash = images_hash(&run->images);
+
+		if (hash == last || !images_new(&run->images, hash))
+			continue;
+		last = hash;
+		assert_true(nr < IMAGES_KEPT);
+		kept[nr] = malloc(run->images.bytes);
+		assert_non_null(kept[nr]);
+		memcpy(kept[nr++], run->images.base, run->images.bytes);
+	}
+	stepper_kill(pid);
+	run->where = "repair's image";
+	for (unsigned int i = 0; i < nr; i++) {
+		memcpy(run->images.base, kept[i], run->images.bytes);
+		mark_dead(run, pid);
+		verify(run);
+		run->images_repaired++;
+		free(kept[i]);
+	}
+	run->where = where;
+	memcpy(run->images.base, first, run->images.bytes);
+	free(first);
+}
+
+/* 0: it ended before. */
+static bool kill_at(struct run *run, unsigned int k, unsigned int repairs)
+{
+	enum step step = STEPPED;
+	pid_t pid;
+
+	restore(run);
+	pid = stepper_fork(victim, run);
+	for (unsigned int i = 0; i < k && step == STEPPED; i++)
+		step = stepper_step(pid);
+	stepper_kill(pid);
+	assert_true(step != STEP_GONE);
+	run->k = k;
+	run->kills++;
+#ifdef MUST_BE_MARKED
+	/* No life word that bears a dead thread's number. */
+	for (unsigned int i = 0; i < WORKERS; i++) {
+		struct shm_slot *slot = (struct shm_slot *)(run->images.base + HEADER_BYTES) + i;
+
+		if (ld(&slot->life) == (uint32_t)pid)
+			fail_run(run, "the kernel has not marked the slot", 0);
+	}
+#endif
+	if (repairs && images_new(&run->images, images_hash(&run->images)) &&
+	    run->images_met++ % repairs == 0)
+		sweep_repair(run);
+	verify(run);
+	return step == STEPPED;
+}
+
+/* Marks the instructions after which the region was another. */
+static unsigned int find_changes(struct run *run, unsigned char *changed, unsigned int max)
+{
+	uint64_t last, hash;
+	unsigned int k = 0;
+	pid_t pid;
+
+	restore(run);
+	pid = stepper_fork(victim, run);
+	last = images_hash(&run->images);
+	while (k < max && stepper_step(pid) == STEPPED) {
+		hash = images_hash(&run->images);
+		changed[++k] = hash != last;
+		last = hash;
+	}
+	stepper_kill(pid);
+	return k;
+}
+
+#define STEPS_MAX 100000u
+
+static void sweep_scene(struct run *run, unsigned int stride, unsigned int repairs)
+{
+	unsigned char *changed = calloc(STEPS_MAX + 2, 1);
+	unsigned int n;
+
+	assert_non_null(changed);
+	n = find_changes(run, changed, STEPS_MAX);
+	run->where = "instruction";
+	/* Thousands of instructions that change nothing: opening reads /proc, the
+	 * oldest are looked for in thousands of bins. */
+	if (stride > 1 && n / 40 > stride)
+		stride = n / 40;
+	for (unsigned int k = 0; k <= n && run->failures < 8; k++)
+		if (k % stride == 0 || changed[k])
+			kill_at(run, k, repairs);
+	free(changed);
+}
+
+/* ---- runs ----------------------------------------------------------------- */
+
+static void run_open(struct run *run, const struct scene *scene,
+		     const struct shmht_strategy *strategy, enum shmht_read read)
+{
+	struct shmht_config cfg = small_config(strategy, scene->capacity);
+
+	cfg.read = read;
+	cfg.max_workers = WORKERS;
+	if (scene->chained)
+		cfg.hash = one_bucket;
+	*run = (struct run){ .scene = scene, .strategy = strategy };
+	run->map = table_create(&cfg);
+	run->ctx = context_open(run->map);
+	for (uint64_t key = 1; key <= scene->preload; key++)
+		assert_rc(put(run->ctx, key, 0, false), 0);
+	the_key = scene->key;
+	images_open(&run->images, run->map);
+	run->pristine = malloc(run->images.bytes);
+	assert_non_null(run->pristine);
+	memcpy(run->pristine, run->images.base, run->images.bytes);
+}
+
+static void run_close(struct run *run)
+{
+	restore(run);
+	shmht_ctx_close(run->ctx);
+	images_close(&run->images);
+	free(run->pristine);
+	shmht_destroy(run->map);
+}
+
+static void pin(void)
+{
+	cpu_set_t set, one;
+
+	CPU_ZERO(&set);
+	CPU_ZERO(&one);
+	assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
+	for (int cpu = CPU_SETSIZE; cpu-- > 0;)
+		if (CPU_ISSET(cpu, &set)) {
+			CPU_SET(cpu, &one);
+			break;
+		}
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+}
+
+static void sweep(const struct shmht_strategy *strategy)
+{
+	const char *wanted = getenv("SHMBENCH_TESTS"), *only = getenv("SHMBENCH_SWEEP");
+	bool all = wanted && !strcmp(wanted, "all");
+	uint64_t kills = 0, repaired = 0, failures = 0;
+	/* The repair is the same code for all; its images are taken with one lock. */
+	unsigned int repairs = strcmp(strategy->name, "spin") ? 0 : all ? 1 : 8;
+
+	if (!(strategy->caps & SHMHT_CAP_RECOVERS) || strategy->caps & SHMHT_CAP_TEST_ONLY)
+		return;
+#ifdef EXPECT_CAUGHT
+	if (strcmp(strategy->name, "spin"))
+		return;
+#endif
+	if (only && strcmp(only, strategy->name))
+		return;
+	pin();
+	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
+		struct run run;
+
+		alarm(all ? 3000 : 120);
+		run_open(&run, &scenes[i], strategy, test_read);
+		sweep_scene(&run, all ? 1 : 29, repairs);
+		kills += run.kills;
+		repaired += run.images_repaired;
+		failures += run.failures;
+		run_close(&run);
+#ifdef EXPECT_CAUGHT
+		if (failures)
+			break;
+#endif
+	}
+	printf("sweep %s read=%s: %" PRIu64 " kill points, %" PRIu64 " images of repairs, %" PRIu64
+	       " failures\n",
+	       strategy->name, read_names[test_read], kills, repaired, failures);
+#ifdef EXPECT_CAUGHT
+	assert_true(failures > 0);
+#else
+	assert_int_equal(failures, 0);
+#endif
+}
+
+static const struct strategy_test tests[] = {
+#ifdef EXPECT_CAUGHT
+	{ "the sweep finds the mutant", sweep, TEST_MANY | TEST_LOCKED },
+#else
+	{ "killed after every instruction", sweep, TEST_MANY },
+#endif
+};
+
+int main(void)
+{
+	return RUN_EVERY_STRATEGY("sweep", tests);
+}
