@@ -519,6 +519,9 @@ INLINE int add_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct sh
 	taken(stripe, next_free);
 	st(&stripe->last_stamp, stamp);
 	count = ld(&stripe->count) + 1;
+#ifdef SHMHT_MUTANT_COUNT_DRIFT /* a test's negative control */
+	count += count % 64 == 0;
+#endif
 	st(&stripe->count, count);
 	if (unlikely(count > (uint64_t)GROW_LOAD * (uint32_t)ld(&stripe->active)))
 		grow(ctx, stripe, b);
@@ -698,6 +701,10 @@ INLINE int op_put(struct shmht_ctx *ctx, const void *key, size_t key_len, const 
 		return r;
 	b = target_bucket(ctx, &to, h);
 	r = find(ctx, b, h, key, key_len, &place);
+#ifdef SHMHT_MUTANT_DUPLICATE_INSERT /* a test's negative control */
+	if (!r && mode == PUT_INSERT && ld(&to.stripe->count) % 64 == 0)
+		r = -ENOENT;
+#endif
 	if (!r)
 		r = mode == PUT_INSERT ? -EEXIST :
 					 replace_entry(ctx, to.stripe, b, &place, key, key_len,
@@ -728,6 +735,12 @@ INLINE int remove_key(struct shmht_ctx *ctx, const void *key, size_t key_len, bo
 		return r;
 	b = target_bucket(ctx, &to, h);
 	r = find(ctx, b, h, key, key_len, &place);
+#ifdef SHMHT_MUTANT_SKIP_REMOVE /* a test's negative control */
+	if (!r && ld(&to.stripe->count) % 64 == 0) {
+		leave_changed(ctx, to.stripe, b, lockless);
+		return 0;
+	}
+#endif
 	if (likely(!r))
 		r = drop_entry(ctx, to.stripe, b, &place, lockless);
 	leave_changed(ctx, to.stripe, b, lockless);
