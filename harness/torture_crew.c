@@ -105,7 +105,8 @@ int crew_wait(struct storm *storm, enum stage stage)
 	for (;;) {
 		uint32_t there = 0;
 
-		if (crew_tend(storm, false))
+		/* Somebody killed on his way in is to be replaced yet. */
+		if (crew_tend(storm, stage == STAGE_READY))
 			return -1;
 		for (uint32_t i = 0; i < storm->params->procs; i++)
 			there += atomic_load(&storm->control->parts[i].stage) >= stage;
