@@ -14,7 +14,7 @@
 #include "cli.h"
 #include "progress.h"
 #include "result.h"
-#include "rng.h"
+#include "rounds.h"
 #include "supervise.h"
 #include "units.h"
 
@@ -24,7 +24,7 @@ struct run_options {
 	struct scenario_request request;
 	const char *sets[SETS_MAX];
 	const char *out;
-	bool dry_run, quiet, json_stdout, overhead, live;
+	bool dry_run, quiet, json_stdout, overhead, live, redo;
 };
 
 enum {
@@ -36,7 +36,8 @@ enum {
 	OPT_JSON,
 	OPT_QUIET,
 	OPT_OVERHEAD,
-	OPT_LIVE
+	OPT_LIVE,
+	OPT_REDO
 };
 
 /* 0, or an exit code + 1. */
@@ -53,6 +54,7 @@ static int parse_options(const struct command *command, int argc, char **argv,
 		{ "quiet", no_argument, NULL, OPT_QUIET },
 		{ "overhead", no_argument, NULL, OPT_OVERHEAD },
 		{ "live", no_argument, NULL, OPT_LIVE },
+		{ "redo-disturbed", no_argument, NULL, OPT_REDO },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -94,6 +96,9 @@ static int parse_options(const struct command *command, int argc, char **argv,
 			break;
 		case OPT_LIVE:
 			opt->live = true;
+			break;
+		case OPT_REDO:
+			opt->redo = true;
 			break;
 		case 'h':
 			command_help(command, stdout);
@@ -163,65 +168,6 @@ static void dry_run(const struct scenario *scenario)
 	}
 	printf("%zu points, %.1f s of warm-up and measuring, set-up not counted\n",
 	       scenario->nr_points, total);
-}
-
-static void shuffle(size_t *order, size_t n, struct rng *rng)
-{
-	for (size_t i = n; i > 1; i--) {
-		size_t k = rng_below(rng, i), swap = order[i - 1];
-
-		order[i - 1] = order[k];
-		order[k] = swap;
-	}
-}
-
-/* All rounds. Returns the signal that ended them, or 0. */
-static int run_points(const struct run_kind *kind, const struct scenario *scenario,
-		      struct result_build *build, bool quiet)
-{
-	size_t *order = malloc(scenario->nr_points * sizeof(*order));
-	uint32_t rounds = 0, total = 0;
-	struct progress progress;
-	double last = 0;
-	struct rng rng;
-
-	if (!order)
-		return SIGTERM;
-	for (size_t i = 0; i < scenario->nr_points; i++) {
-		const struct point *point = &scenario->points[i];
-
-		order[i] = i;
-		if (point->skip_reason)
-			continue;
-		total += point->params.trials;
-		if (point->params.trials > rounds)
-			rounds = point->params.trials;
-	}
-	rng_seed(&rng, scenario->points[0].params.seed, 0x6f72646572);
-	progress_begin(&progress, !quiet, total);
-	for (uint32_t k = 0; k < rounds && !supervise_interrupted(); k++) {
-		shuffle(order, scenario->nr_points, &rng);
-		for (size_t i = 0; i < scenario->nr_points; i++) {
-			const struct point *point = &scenario->points[order[i]];
-			struct trial trial;
-
-			if (point->skip_reason || k >= point->params.trials)
-				continue;
-			if (supervise_interrupted())
-				break;
-			progress_show(&progress, point->name, last);
-			kind->trial(point, k, &trial);
-			last = trial.seconds > 0 ? (double)trial.ops / trial.seconds : 0;
-			/* One that the user cut short is no result of the point. */
-			if (!supervise_interrupted())
-				result_add_trial(build, order[i], &trial);
-			trial_free(&trial);
-			progress.done++;
-		}
-	}
-	progress_end(&progress);
-	free(order);
-	return supervise_interrupted();
 }
 
 /* As result_write() puts it, so that both are the same document. */
@@ -319,7 +265,7 @@ int run_scenarios(const struct run_kind *kind, int argc, char **argv)
 		result_set_overhead(build, overhead);
 	if (opt.live && isatty(STDERR_FILENO))
 		supervise_on_interval = show_interval;
-	sig = run_points(kind, scenario, build, opt.quiet);
+	sig = rounds_run(kind->trial, scenario, build, opt.quiet, opt.redo);
 	result = result_finish(build, sig != 0);
 	if (!opt.quiet)
 		result_show(result, human);
@@ -362,6 +308,7 @@ const struct command command_run = {
 		"  --overhead        every point with latency = off, sampled and every, and what each "
 		"costs\n"
 		"  --live            a line per interval, on a terminal\n"
+		"  --redo-disturbed  rounds that the host disturbed again, at most half as many more\n"
 		"  --quiet           no table, no progress\n",
 	.run = run,
 };

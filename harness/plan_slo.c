@@ -23,6 +23,7 @@
 #define FLOOR_SHARE (1 / 256.0) /* of the ceiling: below it nothing is looked for */
 #define BUDGET_S 60.0		/* per row, unless --budget says otherwise */
 #define CAPACITY_S 0.3
+#define REPEATS_MAX 2 /* of an observation that the host disturbed */
 /* Started less of the plan, and late by more at the end: overload, whatever the
  * percentiles. Late alone is a stall that the window's end happened to cut. */
 #define HAD_MIN 0.99
@@ -165,6 +166,12 @@ static int observe(void *arg, double alpha, struct plan_look *look)
 	struct trial trial = { 0 };
 	int r = run_trial(observer, look->load, look->seconds, &trial);
 
+	/* By the host's signals alone, so that what is thrown away was not chosen. */
+	for (int again = 0; !r && trial.noise.disturbed && again < REPEATS_MAX; again++) {
+		trial_free(&trial);
+		row->disturbed++;
+		r = run_trial(observer, look->load, look->seconds, &trial);
+	}
 	look->seconds = trial.seconds;
 	look->needs_s = 0;
 	for (uint32_t i = 0; !r && i < request->nr_slos; i++) {

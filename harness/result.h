@@ -24,6 +24,8 @@ struct result_build *result_begin(const struct scenario *scenario, struct timesp
 void result_set_overhead(struct result_build *build, const struct overhead parts[OVERHEAD_NR]);
 /* Adds one trial to points[point_idx]; the trial may be freed afterwards. */
 void result_add_trial(struct result_build *build, size_t point_idx, const struct trial *trial);
+/* Trials number k of all points stay in the document, and count no more. */
+void result_supersede(struct result_build *build, uint32_t k);
 /*
  * Ends it: summaries, flags, expectations checked. interrupted: the run was
  * stopped by a signal; status is then "partial". The caller owns the document.

@@ -100,6 +100,20 @@ void result_add_trial(struct result_build *build, size_t point_idx, const struct
 		point->lost++;
 }
 
+void result_supersede(struct result_build *build, uint32_t k)
+{
+	for (size_t i = 0; i < build->scenario->nr_points; i++) {
+		const json_t *trials = build->points[i].trials;
+
+		for (size_t t = 0; t < json_array_size(trials); t++) {
+			json_t *trial = json_array_get(trials, t);
+
+			if (json_integer_value(json_object_get(trial, "trial")) == k)
+				json_object_set_new(trial, "superseded", json_true());
+		}
+	}
+}
+
 struct verdict {
 	const char *status;
 	char reason[640];

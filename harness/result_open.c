@@ -7,6 +7,7 @@
  *			window than 99 % of what was planned for it
  *	unsteady	steady = slope:... was not reached before its cap in half of
  *			the trials or more
+ *	disturbed	the host disturbed half of the trials or more (noise.h)
  *	drift		over trials of at least 4 whole intervals each, the rate's
  *			least-squares change over the window has a median of 5 %
  *			or more and a 95 % interval that excludes 0
@@ -165,6 +166,11 @@ static bool is_ramp(const json_t *trials)
 	return json_is_true(json_object_get(rate, "ramp"));
 }
 
+static bool is_disturbed(const json_t *trial)
+{
+	return json_is_true(json_object_get(json_object_get(trial, "noise"), "disturbed"));
+}
+
 int result_add_load_flags(json_t *flags, const json_t *trials)
 {
 	int rc = 0;
@@ -173,6 +179,8 @@ int result_add_load_flags(json_t *flags, const json_t *trials)
 		rc |= json_array_append_new(flags, json_string("rate-missed"));
 	if (mostly(trials, not_steady))
 		rc |= json_array_append_new(flags, json_string("unsteady"));
+	if (mostly(trials, is_disturbed))
+		rc |= json_array_append_new(flags, json_string("disturbed"));
 	if (!is_ramp(trials) && has_drift(trials))
 		rc |= json_array_append_new(flags, json_string("drift"));
 	return rc;

@@ -272,12 +272,22 @@ static const char *pages_name(enum shmht_pages pages)
 	return NULL;
 }
 
+static json_t *noise_object(const struct noise *noise)
+{
+	return json_pack("{s:b, s:o, s:o, s:o, s:o}", "disturbed", (int)noise->disturbed, "why",
+			 noise->disturbed ? json_string(noise->why) : json_null(), "steal",
+			 result_number(noise->known ? noise->steal : NAN), "foreign",
+			 result_number(noise->known ? noise->foreign : NAN), "clock_jump_s",
+			 result_number(noise->known ? noise->clock_jump_s : NAN));
+}
+
 /* What only a trial that ran to its end can have; else every key is null. */
 static int add_measurements(json_t *object, const struct params *params, const struct trial *trial)
 {
 	static const char *const keys[] = { "seconds",	 "ops",	    "ops_per_s", "latency",
 					    "wait",	 "stalled", "outcomes",	 "fairness",
-					    "integrity", "rate",    "intervals", "kernel" };
+					    "integrity", "rate",    "intervals", "kernel",
+					    "noise" };
 	struct hist *scratch;
 	int rc = 0;
 
@@ -305,6 +315,7 @@ static int add_measurements(json_t *object, const struct params *params, const s
 	rc |= json_object_set_new(object, "rate", result_rate_object(params, trial));
 	rc |= json_object_set_new(object, "intervals", result_intervals_array(params, trial));
 	rc |= json_object_set_new(object, "kernel", result_kernel_object(trial));
+	rc |= json_object_set_new(object, "noise", noise_object(&trial->noise));
 	free(scratch);
 	return rc;
 }

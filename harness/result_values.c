@@ -167,6 +167,8 @@ bool result_trial_is_ok(const json_t *trial)
 
 	if (!json_is_object(trial))
 		return false;
+	if (json_is_true(json_object_get(trial, "superseded")))
+		return false;
 	/* The contract does not ask other writers for a status in each trial. */
 	return status ? strcmp(status, "ok") == 0 : !json_object_get(trial, "status");
 }

@@ -47,6 +47,7 @@ struct run {
 	uint32_t nr_children;
 	uint64_t last_progress, last_progress_ns;
 	uint64_t t_start, t_end; /* ticks of the measured window */
+	struct noise_mark mark;	 /* before it */
 	struct time_series series;
 };
 
@@ -395,6 +396,7 @@ static int measure_by_time(struct run *run)
 	set_phase(run, PHASE_WARMUP);
 	if (warm_up(run))
 		return -1;
+	noise_mark(&run->mark);
 	set_phase(run, PHASE_MEASURE);
 	run->t_start = shmht_ticks_ordered();
 	if (wait_until(run, shmht_monotonic_ns() + params->duration_ns))
@@ -438,6 +440,7 @@ static int measure_open(struct run *run)
 	atomic_store(&control->plan_stop, run->t_end);
 	if (wait_until(run, now + PLAN_AHEAD_NS))
 		return -1;
+	noise_mark(&run->mark);
 	set_phase(run, PHASE_MEASURE);
 	if (wait_until(run, now + PLAN_AHEAD_NS + params->duration_ns))
 		return -1;
@@ -451,6 +454,7 @@ static int measure_by_ops(struct run *run)
 		atomic_store(&run->control->plan_origin, shmht_ticks());
 		atomic_store(&run->control->plan_measure, 0);
 	}
+	noise_mark(&run->mark);
 	set_phase(run, PHASE_MEASURE);
 	if (wait_stage(run, STAGE_DONE))
 		return -1;
@@ -472,6 +476,7 @@ static int collect(struct run *run)
 {
 	struct trial *trial = run->trial;
 	const struct params *params = &run->point->params;
+	double workers_s = 0;
 
 	trial->workers = malloc(params->procs * sizeof(*trial->workers));
 	if (!trial->workers)
@@ -482,6 +487,7 @@ static int collect(struct run *run)
 		const struct worker_part *part = &run->control->workers[i];
 
 		trial->workers[i] = part->result;
+		workers_s += part->result.user_s + part->result.sys_s;
 		trial->ops += params->ops ? part->ops_at_first_done - part->ops_at_all_started :
 					    part->result.ops;
 		trial->checked += part->checked;
@@ -493,6 +499,7 @@ static int collect(struct run *run)
 			give_up(run, TRIAL_FAILED, "worker %u: %s (%llu errors)", i, part->error,
 				(unsigned long long)part->errors);
 	}
+	noise_since(&run->mark, workers_s, &trial->noise);
 	if (series_collect(&run->series, run->t_start, run->t_end, trial))
 		return give_up(run, TRIAL_NOT_MEASURED, "no memory for the intervals");
 	return 0;

@@ -14,6 +14,7 @@
 #include "hist.h"
 #include "intervals.h"
 #include "kernel.h"
+#include "noise.h"
 #include "params.h"
 #include "shmht.h"
 
@@ -115,6 +116,7 @@ struct trial {
 	double warmup_s;	       /* had */
 	bool steady;		       /* reached within the cap; true when not asked for */
 	bool paced_by_sleep;	       /* open loop: more workers than CPUs */
+	struct noise noise;	       /* around the window */
 	uint32_t nr_intervals;
 	struct interval_figures *intervals; /* [nr_intervals] */
 	struct torture_outcome *torture;    /* NULL: no torture */

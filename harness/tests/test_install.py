@@ -14,7 +14,7 @@ from cli_fixture import ROOT
 # yet is not listed, so a command may be missing; a listed one has all of these.
 PROMISED = {
     "run": ("--set", "--section", "--filter", "--dry-run", "--out", "--json", "--quiet",
-            "--overhead", "--live"),
+            "--overhead", "--live", "--redo-disturbed"),
     "list": ("strategies", "keys", "scenarios"),
     "show": (),
     "compare": (),
