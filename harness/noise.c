@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "noise.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,9 @@ bool noise_parse_cpu(const char *line, unsigned int *ret_cpu, uint64_t *ret_busy
 {
 	unsigned long long user, nice, system, idle, iowait, irq, softirq, steal;
 
+	/* "cpu " is the sum of all; a conversion would skip the space. */
+	if (strncmp(line, "cpu", 3) || !isdigit((unsigned char)line[3]))
+		return false;
 	if (sscanf(line, "cpu%u %llu %llu %llu %llu %llu %llu %llu %llu", ret_cpu, &user, &nice,
 		   &system, &idle, &iowait, &irq, &softirq, &steal) != 9)
 		return false;

@@ -23,7 +23,7 @@
 #define FLOOR_SHARE (1 / 256.0) /* of the ceiling: below it nothing is looked for */
 #define BUDGET_S 60.0		/* per row, unless --budget says otherwise */
 #define CAPACITY_S 0.3
-#define REPEATS_MAX 2 /* of an observation that the host disturbed */
+#define REPEATS_MAX 1 /* of an observation that the host disturbed */
 /* Started less of the plan, and late by more at the end: overload, whatever the
  * percentiles. Late alone is a stall that the window's end happened to cut. */
 #define HAD_MIN 0.99
