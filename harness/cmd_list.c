@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "scenario.h"
 #include "shmht.h"
+#include "target.h"
 
 static const char *waits_by(const struct shmht_strategy *s)
 {
@@ -53,6 +54,17 @@ static int list_strategies(void)
 static int list_keys(void)
 {
 	scenario_list_keys(stdout);
+	return EXIT_YES;
+}
+
+/* Those that this build lacks are listed too, with what is missing. */
+static int list_targets(void)
+{
+	const struct target *target;
+
+	for (unsigned int i = 0; (target = target_at(i)); i++)
+		printf("%s%-12s %s%s%s\n", TARGET_PREFIX, target->name, target->summary,
+		       target->missing ? "; " : "", target->missing ? target->missing : "");
 	return EXIT_YES;
 }
 
@@ -108,10 +120,9 @@ static int list(int argc, char **argv)
 		const char *name;
 		int (*fn)(void);
 	} kinds[] = {
-		{ "strategies", list_strategies },
-		{ "keys", list_keys },
-		{ "scenarios", list_scenarios },
-		{ "tables", list_tables },
+		{ "strategies", list_strategies }, { "keys", list_keys },
+		{ "scenarios", list_scenarios },   { "tables", list_tables },
+		{ "targets", list_targets },
 	};
 
 	if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
@@ -120,19 +131,20 @@ static int list(int argc, char **argv)
 	}
 	if (argc < 2)
 		return usage_error(&command_list,
-				   "one of strategies, keys, scenarios, tables is wanted");
+				   "one of strategies, keys, scenarios, tables, targets is wanted");
 	if (argc > 2)
 		return usage_error(&command_list, "found '%s', allowed: one argument", argv[2]);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (!strcmp(argv[1], kinds[i].name))
 			return kinds[i].fn();
 	return usage_error(&command_list,
-			   "found '%s', allowed: strategies, keys, scenarios, tables", argv[1]);
+			   "found '%s', allowed: strategies, keys, scenarios, tables, targets",
+			   argv[1]);
 }
 
 const struct command command_list = {
 	.name = "list",
-	.usage = "strategies|keys|scenarios|tables",
+	.usage = "strategies|keys|scenarios|tables|targets",
 	.summary = "what can be asked for, one line each",
 	.help = "",
 	.run = list,

@@ -16,6 +16,7 @@
 #include "result.h"
 #include "rounds.h"
 #include "supervise.h"
+#include "target.h"
 #include "units.h"
 
 #define SETS_MAX 256
@@ -156,13 +157,15 @@ static void dry_run(const struct scenario *scenario)
 		const struct point *point = &scenario->points[i];
 		const struct params *params = &point->params;
 		double seconds = params->trials * seconds_of(params);
+		char bytes[24];
 
 		if (point->skip_reason) {
 			printf("%-48s skipped: %s\n", point->name, point->skip_reason);
 			continue;
 		}
-		printf("%-48s %8u %9.2f %14llu%s\n", point->name, params->trials, seconds,
-		       (unsigned long long)region_bytes(params),
+		snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)region_bytes(params));
+		printf("%-48s %8u %9.2f %14s%s\n", point->name, params->trials, seconds,
+		       target_find(params->lock) ? "its own" : bytes,
 		       params->ops ? "  (and its operations)" : "");
 		total += seconds;
 	}

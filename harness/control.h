@@ -29,6 +29,7 @@ struct worker_part {
 	uint64_t start_ticks, end_ticks;
 	uint64_t ops_at_all_started, ops_at_first_done; /* ops = N only */
 	_Atomic uint64_t ops_ever; /* as of the last interval's end, warm-up included */
+	bool counted;		   /* a target's entries were, in its own process */
 	char error[256];	   /* the first failed check, or why the worker gave up */
 	struct worker_result result;
 };

@@ -11,6 +11,7 @@
 
 #include "host.h"
 #include "scenario_internal.h"
+#include "target.h"
 #include "units.h"
 
 /* The first of the keys that the user wrote; the last when none was written. */
@@ -231,10 +232,46 @@ static void wait_refused(const struct expansion *x, const struct params *params,
 	point_error(x, KEY_WAIT, "allowed with lock %s: %s", params->lock, allowed);
 }
 
+/* A target has no parts to choose from: what would choose one is an error. */
+static bool check_target(const struct expansion *x, struct draft *draft,
+			 const struct target *target, char **ret_skip)
+{
+	struct params *params = &draft->params;
+	const struct {
+		enum key_id key;
+		bool wrong;
+	} keys[] = {
+		{ KEY_READ, params->read != SHMHT_READ_LOCKED },
+		{ KEY_WAIT, params->wait != SHMHT_WAIT_OWN },
+		{ KEY_STRIPES, draft->stripes_auto || params->stripes != 1 },
+		{ KEY_HOLD, params->hold_ns != 0 },
+		{ KEY_PAGES, params->pages != SHMHT_PAGES_4K },
+		{ KEY_VERIFY, params->verify == VERIFY_LINEARIZABLE },
+		{ KEY_KILL, params->kill.who != WHO_NONE },
+		{ KEY_STOP, params->stop.who != WHO_NONE },
+		{ KEY_CHURN, params->churn_rate != 0 },
+	};
+	bool good = true;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (!keys[i].wrong)
+			continue;
+		point_error(x, keys[i].key, "not allowed with lock %s, which is not our table",
+			    params->lock);
+		good = false;
+	}
+	if (target->one_process)
+		params->workers = WORKERS_THREAD;
+	if (target->missing)
+		skip(ret_skip, "lock %s: %s", params->lock, target->missing);
+	return good;
+}
+
 enum verdict point_check(const struct expansion *x, struct draft *draft, char **ret_skip_reason)
 {
 	const struct params *params = &draft->params;
 	const struct shmht_strategy *strategy = shmht_strategy_find(params->lock);
+	const struct target *target = target_find(params->lock);
 	bool good;
 
 	if (strategy && strategy->caps & SHMHT_CAP_ONE_WORKER && params->procs > 1) {
@@ -254,7 +291,7 @@ enum verdict point_check(const struct expansion *x, struct draft *draft, char **
 	good &= check_load(x, draft);
 	good &= check_verify(x, draft);
 	good &= check_faults(x, params);
-	good &= check_region(x, draft);
+	good &= target ? check_target(x, draft, target, ret_skip_reason) : check_region(x, draft);
 	/* In this order: each uses what the one before resolved. */
 	good = check_keyspace(x, draft) && check_preload(x, draft) && good;
 	if (params->pin == PIN_CPUS)

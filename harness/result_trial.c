@@ -151,7 +151,8 @@ static json_t *lock_object(const struct shmht_lock_stats *lock)
 	return object;
 }
 
-static json_t *worker_object(const struct worker_result *worker)
+/* target: its locks and waits are not known. */
+static json_t *worker_object(const struct worker_result *worker, bool target)
 {
 	json_t *object = json_object();
 	int rc = 0;
@@ -167,11 +168,13 @@ static json_t *worker_object(const struct worker_result *worker)
 	rc |= json_object_set_new(object, "invol_ctx", result_count(worker->invol_ctx));
 	rc |= json_object_set_new(object, "run_delay_s", result_number(worker->run_delay_s));
 	rc |= json_object_set_new(object, "minor_faults", result_count(worker->minor_faults));
-	rc |= json_object_set_new(object, "lock", lock_object(&worker->lock));
+	rc |= json_object_set_new(object, "lock",
+				  target ? json_null() : lock_object(&worker->lock));
 	rc |= json_object_set_new(object, "stalled_s",
-				  result_number((double)worker->stalled_ns * 1e-9));
+				  result_number(target ? NAN : (double)worker->stalled_ns * 1e-9));
 	rc |= json_object_set_new(object, "longest_gap_ns", result_count(worker->longest_gap_ns));
-	rc |= json_object_set_new(object, "longest_wait_ns", result_count(worker->longest_wait_ns));
+	rc |= json_object_set_new(object, "longest_wait_ns",
+				  target ? json_null() : result_count(worker->longest_wait_ns));
 	if (rc) {
 		json_decref(object);
 		return NULL;
@@ -185,7 +188,8 @@ static json_t *workers_array(const struct trial *trial)
 	int rc = 0;
 
 	for (uint32_t w = 0; w < trial->nr_workers; w++)
-		rc |= json_array_append_new(workers, worker_object(&trial->workers[w]));
+		rc |= json_array_append_new(workers,
+					    worker_object(&trial->workers[w], trial->target));
 	if (rc) {
 		json_decref(workers);
 		return NULL;
@@ -307,8 +311,10 @@ static int add_measurements(json_t *object, const struct params *params, const s
 				  json_pack("{s:o, s:o}", "service",
 					    ops_object(params, trial, false, scratch), "response",
 					    ops_object(params, trial, true, scratch)));
-	rc |= json_object_set_new(object, "wait", wait_object(trial, scratch));
-	rc |= json_object_set_new(object, "stalled", result_number(stalled_share(trial)));
+	rc |= json_object_set_new(object, "wait",
+				  trial->target ? json_null() : wait_object(trial, scratch));
+	rc |= json_object_set_new(object, "stalled",
+				  result_number(trial->target ? NAN : stalled_share(trial)));
 	rc |= json_object_set_new(object, "outcomes", outcomes_object(trial));
 	rc |= json_object_set_new(object, "fairness", fairness_object(trial));
 	rc |= json_object_set_new(object, "integrity", integrity_object(params, trial));
@@ -349,7 +355,8 @@ json_t *result_trial_object(const struct params *params, const struct trial *tri
 							     json_null());
 	rc |= json_object_set_new(object, "pages", result_string(pages_name(trial->pages_had)));
 	rc |= json_object_set_new(object, "pages_reason", text_or_null(trial->pages_reason));
-	rc |= json_object_set_new(object, "region_bytes", result_count(trial->region_bytes));
+	rc |= json_object_set_new(object, "region_bytes",
+				  trial->target ? json_null() : result_count(trial->region_bytes));
 	if (rc) {
 		json_decref(object);
 		return NULL;

@@ -292,7 +292,7 @@ static void allowed_locks(char *buf, size_t size)
 		    !(strategy->caps & SHMHT_CAP_TEST_ONLY))
 			len += (size_t)snprintf(buf + len, size - len, ", %s", strategy->name);
 	if (len < size)
-		snprintf(buf + len, size - len, ", all");
+		snprintf(buf + len, size - len, ", all, target:NAME");
 }
 
 void key_allowed(const struct key *key, char *buf, size_t size)

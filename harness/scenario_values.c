@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "scenario_internal.h"
+#include "target.h"
 #include "units.h"
 
 #define CPU_ID_MAX 8191u /* the most that a Linux kernel is built for */
@@ -82,7 +83,8 @@ int value_lock(const char *text, struct draft *draft, char *why, size_t size)
 		draft->lock_all = true;
 		return 0;
 	}
-	if (strlen(text) >= sizeof(draft->params.lock) || !shmht_strategy_find(text))
+	if (strlen(text) >= sizeof(draft->params.lock) ||
+	    (!shmht_strategy_find(text) && !target_find(text)))
 		return -EINVAL;
 	snprintf(draft->params.lock, sizeof(draft->params.lock), "%s", text);
 	draft->lock_all = false;

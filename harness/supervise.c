@@ -22,6 +22,7 @@
 
 #include "pin.h"
 #include "shmht_clock.h"
+#include "target.h"
 #include "time_series.h"
 #include "verify.h"
 #include "worker.h"
@@ -43,6 +44,8 @@ struct run {
 	size_t control_bytes;
 	struct lin *lin; /* verify = linearizable */
 	struct shmht *map;
+	const struct target *target; /* instead of map */
+	struct target_table *table;  /* NULL: it is made in the workers' process */
 	struct child *children;
 	uint32_t nr_children;
 	uint64_t last_progress, last_progress_ns;
@@ -142,6 +145,8 @@ static void fill_job(const struct run *run, uint32_t worker, struct shmht *map,
 		.control = run->control,
 		.lin = run->lin,
 		.map = map,
+		.target = run->target,
+		.table = run->table,
 		.trial = run->k,
 		.worker = worker,
 		.cpu = pin_cpu(&run->point->params, worker),
@@ -161,16 +166,54 @@ static void child_failed(const struct run *run, const struct child *child, const
 	}
 }
 
+/* Of a target that lives in the workers' process: nobody else can look. */
+static void count_in_child(const struct run *run, const struct child *child)
+{
+	struct worker_part *part = &run->control->workers[child->first];
+	uint64_t count = 0;
+	int64_t net = 0;
+	int r;
+
+	for (uint32_t i = child->first; i < child->first + child->nr; i++)
+		net += run->control->workers[i].net;
+	r = run->target->count(run->table, &count);
+	part->counted = true;
+	if (!r && count == (uint64_t)net)
+		return;
+	part->errors++;
+	if (part->error[0])
+		return; /* the first one is the cause */
+	if (r)
+		snprintf(part->error, sizeof(part->error), "the entries cannot be counted: %s",
+			 strerror(-r));
+	else
+		snprintf(part->error, sizeof(part->error),
+			 "the target's count is %llu, inserts less removes are %lld",
+			 (unsigned long long)count, (long long)net);
+}
+
+static int child_attaches(struct run *run, struct shmht **ret_map, struct shmht_error *err)
+{
+	int r;
+
+	if (run->target)
+		return run->table ? 0 : run->target->create(&run->point->params, &run->table, err);
+	r = shmht_attach(shmht_fd(run->map), NULL, ret_map, err);
+	if (!r)
+		shmht_detach(run->map);
+	return r;
+}
+
 /*
  * In the child. It attaches by the descriptor, at an address of its own, as a
  * program that was not forked from the creator would.
  */
-static void child_main(const struct run *run, const struct child *child, pid_t parent)
+static void child_main(struct run *run, const struct child *child, pid_t parent)
 {
 	struct worker_job *jobs = calloc(child->nr, sizeof(*jobs));
 	pthread_t *threads = calloc(child->nr, sizeof(*threads));
-	struct shmht_error err;
-	struct shmht *map;
+	struct shmht_error err = { "" };
+	struct shmht *map = NULL;
 	uint32_t started = 0;
 
 	supervise_child_begins(parent);
@@ -178,11 +221,10 @@ static void child_main(const struct run *run, const struct child *child, pid_t p
 		child_failed(run, child, "worker", "no memory");
 		_exit(1);
 	}
-	if (shmht_attach(shmht_fd(run->map), NULL, &map, &err)) {
+	if (child_attaches(run, &map, &err)) {
 		child_failed(run, child, "attach", err.text);
 		_exit(1);
 	}
-	shmht_detach(run->map);
 	for (uint32_t i = 0; i < child->nr; i++)
 		fill_job(run, child->first + i, map, &jobs[i]);
 	if (run->point->params.workers == WORKERS_PROCESS) {
@@ -200,7 +242,13 @@ static void child_main(const struct run *run, const struct child *child, pid_t p
 		for (uint32_t i = 0; i < started; i++)
 			pthread_join(threads[i], NULL);
 	}
-	shmht_detach(map);
+	if (run->target && run->target->one_process) {
+		if (run->point->params.verify != VERIFY_OFF)
+			count_in_child(run, child);
+		run->target->destroy(run->table);
+	}
+	if (map)
+		shmht_detach(map);
 	free(jobs);
 	free(threads);
 	/* exit, not _exit: coverage counters and sanitizers report there. */
@@ -505,6 +553,18 @@ static int collect(struct run *run)
 	return 0;
 }
 
+/* Before the workers are forked, unless it lives in their process. */
+static int create_target(struct run *run)
+{
+	struct shmht_error err = { "" };
+
+	if (!run->target->one_process &&
+	    run->target->create(&run->point->params, &run->table, &err))
+		return give_up(run, TRIAL_NOT_MEASURED, "%s", err.text);
+	run->trial->target = true;
+	return 0;
+}
+
 static int create_table(struct run *run)
 {
 	const struct params *params = &run->point->params;
@@ -516,6 +576,9 @@ static int create_table(struct run *run)
 	if (r)
 		return give_up(run, TRIAL_NOT_MEASURED, "memory policy: %s; see `mem`",
 			       strerror(-r));
+	run->target = target_find(params->lock);
+	if (run->target)
+		return create_target(run);
 	r = shmht_create(&cfg, &run->map, &err);
 	if (r)
 		return give_up(run, TRIAL_NOT_MEASURED, "%s", *err.text ? err.text : strerror(-r));
@@ -562,6 +625,29 @@ static int create_control(struct run *run)
 	return 0;
 }
 
+/* What must hold once the workers are gone. */
+static void verify_store(struct run *run, int64_t net)
+{
+	uint64_t count = 0;
+	int r;
+
+	if (!run->target) {
+		verify_table(run->map, net, run->trial);
+		return;
+	}
+	if (run->target->one_process) {
+		if (!run->control->workers[0].counted)
+			give_up(run, TRIAL_FAILED, "the target's entries were not counted");
+		return;
+	}
+	r = run->target->count(run->table, &count);
+	if (!r && count == (uint64_t)net)
+		return;
+	run->trial->errors++;
+	give_up(run, TRIAL_FAILED, "the target's count is %llu (%s), inserts less removes are %lld",
+		(unsigned long long)count, strerror(-r), (long long)net);
+}
+
 void supervise_trial(const struct point *point, uint32_t k, struct trial *ret_trial)
 {
 	struct run run = { .point = point, .trial = ret_trial, .k = k };
@@ -585,7 +671,7 @@ void supervise_trial(const struct point *point, uint32_t k, struct trial *ret_tr
 	for (uint32_t i = 0; i < run.control->nr_workers; i++)
 		net += run.control->workers[i].net;
 	if (point->params.verify != VERIFY_OFF && ret_trial->status == TRIAL_OK)
-		verify_table(run.map, net, ret_trial);
+		verify_store(&run, net);
 	if (run.lin && ret_trial->status != TRIAL_NOT_MEASURED)
 		verify_linearizable(run.map, run.lin, &point->params, k, &interrupted, ret_trial);
 out:
@@ -593,6 +679,8 @@ out:
 	free(run.children);
 	if (run.map)
 		shmht_destroy(run.map);
+	if (run.table)
+		run.target->destroy(run.table);
 	lin_destroy(run.lin);
 	if (run.control)
 		munmap(run.control, run.control_bytes);

@@ -111,6 +111,7 @@ struct trial {
 	enum shmht_pages pages_had;
 	char pages_reason[128];
 	uint64_t region_bytes;
+	bool target; /* no table of ours: of its memory, locks and waits nothing is known */
 	uint32_t nr_workers;
 	struct worker_result *workers; /* [nr_workers] */
 	double warmup_s;	       /* had */

@@ -477,6 +477,32 @@ static int preload(struct worker *w)
 	return 0;
 }
 
+/* The table's context, or the target's, whose locks keep no statistics for us. */
+static int open_context(struct worker *w, struct shmht_error *err)
+{
+	static const struct shmht_lock_stats unknown;
+	int r;
+
+	if (w->job->target) {
+		w->stats = &unknown;
+		return w->job->target->open(w->job->table, &w->ctx, err);
+	}
+	r = shmht_ctx_open(w->job->map, &w->ctx, err);
+	if (r)
+		return r;
+	shmht_ctx_set_timeout(w->ctx, w->params->timeout_ns);
+	w->stats = shmht_ctx_stats(w->ctx);
+	return 0;
+}
+
+static void close_context(struct worker *w)
+{
+	if (!w->job->target)
+		shmht_ctx_close(w->ctx);
+	else if (w->ctx)
+		w->job->target->close(w->ctx);
+}
+
 static int set_up(struct worker *w)
 {
 	const struct params *params = w->params;
@@ -489,7 +515,7 @@ static int set_up(struct worker *w)
 			   strerror(-r));
 		return r;
 	}
-	r = shmht_populate(w->job->map);
+	r = w->job->target ? 0 : shmht_populate(w->job->map);
 	if (r) {
 		part_error(w->part, "page tables cannot be filled: %s", strerror(-r));
 		return r;
@@ -512,18 +538,16 @@ static int set_up(struct worker *w)
 		part_error(w->part, "op stream: %s", strerror(-r));
 		return r;
 	}
-	r = shmht_ctx_open(w->job->map, &w->ctx, &err);
+	r = open_context(w, &err);
 	if (r) {
 		part_error(w->part, "%s", err.text);
 		return r;
 	}
 	if (params->rate)
 		arrival_init(&w->arrival, params, w->job->trial, w->job->worker);
-	shmht_ctx_set_timeout(w->ctx, params->timeout_ns);
-	w->stats = shmht_ctx_stats(w->ctx);
 	w->nonce = lin_first_nonce(w->job->trial, w->job->worker);
 	r = preload(w);
-	if (!r)
+	if (!r && !w->job->target)
 		shmht_ctx_set_hold(w->ctx, params->hold_ns);
 	return r;
 }
@@ -587,7 +611,7 @@ void worker_run(const struct worker_job *job)
 		kernel_close(&w.counters);
 		gap_close(&w.gaps);
 	}
-	shmht_ctx_close(w.ctx);
+	close_context(&w);
 	if (w.ring != MAP_FAILED)
 		munmap(w.ring, OPSTREAM_LEN * sizeof(*w.ring));
 	free(w.key);

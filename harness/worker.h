@@ -7,12 +7,15 @@
 #include "params.h"
 #include "lin.h"
 #include "shmht.h"
+#include "target.h"
 
 struct worker_job {
 	const struct params *params;
 	struct control *control;
-	struct lin *lin;   /* verify = linearizable, else NULL */
-	struct shmht *map; /* this process's mapping of the table */
+	struct lin *lin;	     /* verify = linearizable, else NULL */
+	struct shmht *map;	     /* this process's mapping of the table; NULL: a target's */
+	const struct target *target; /* with its table */
+	struct target_table *table;
 	uint32_t trial, worker;
 	int cpu;     /* -1: not pinned */
 	bool sleepy; /* open loop: waits for planned starts asleep */

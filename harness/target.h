@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a user could pick instead of this table: the same op streams and records
+ * over another library's store. A target's context begins with shmht_ctx_head
+ * and brings its own operations, so the measured loop calls it through the very
+ * same inline functions: one indirect call per operation, for it as for us, and
+ * no branch that asks whose table it is.
+ *
+ * Operations return what shmht.h says (-EEXIST, -ENOENT ...); a target has no
+ * capacity, so -ENOSPC never comes. Only insert, update, search and remove exist.
+ */
+#ifndef SHMBENCH_TARGET_H
+#define SHMBENCH_TARGET_H
+
+#include "params.h"
+#include "shmht.h"
+
+#define TARGET_PREFIX "target:"
+
+struct target_table; /* each target's own */
+
+struct target {
+	const char *name;    /* after the prefix */
+	const char *summary; /* one line */
+	const char *missing; /* why it is not in this build; NULL: it is */
+	bool one_process;    /* its workers are threads */
+	/* one_process: in the workers' process; otherwise in the supervisor, before
+	 * the workers are forked. 0, or a negative errno with the reason in err. */
+	int (*create)(const struct params *params, struct target_table **ret_table,
+		      struct shmht_error *err);
+	/* In each worker, which alone uses the context. */
+	int (*open)(struct target_table *table, struct shmht_ctx **ret_ctx,
+		    struct shmht_error *err);
+	void (*close)(struct shmht_ctx *ctx);
+	/* Entries, once no context is open. In the process that created it. */
+	int (*count)(struct target_table *table, uint64_t *ret_count);
+	void (*destroy)(struct target_table *table);
+};
+
+/* NULL: past the end. Those that this build lacks are among them. */
+const struct target *target_at(unsigned int idx);
+/* Of a lock's name, "target:NAME". NULL: no target. */
+const struct target *target_find(const char *lock);
+
+#endif

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* Each target's file defines one of these; targets.c lists them. */
+#ifndef SHMBENCH_TARGET_LIST_H
+#define SHMBENCH_TARGET_LIST_H
+
+#include "target.h"
+
+extern const struct target target_urcu_lfht;
+
+#endif
