@@ -57,8 +57,8 @@ static const struct wrong_field {
 } wrong_fields[] = {
 	HEADER_FIELD(magic, 8, 0x1234, -EPROTO, false, "0x0000000000001234", "0x31544848534d4853"),
 	HEADER_FIELD(magic, 8, 0x53484d5348485431, -EPROTO, false, "magic", "0x31544848534d4853"),
-	HEADER_FIELD(version, 4, 2, -EPROTO, false, "version is 2", "expected 1"),
-	HEADER_FIELD(version, 4, 0, -EPROTO, false, "version is 0", "expected 1"),
+	HEADER_FIELD(version, 4, 1, -EPROTO, false, "version is 1", "expected 2"),
+	HEADER_FIELD(version, 4, 0, -EPROTO, false, "version is 0", "expected 2"),
 	HEADER_FIELD(header_bytes, 4, 512, -EPROTO, false, "512", "4096"),
 	HEADER_FIELD(layout_hash, 8, 0xabc, -EPROTO, false, "0x0000000000000abc", "expected 0x"),
 	HEADER_FIELD(total_bytes, 8, 4096, -EPROTO, false, "is 4096", "expected 126976"),
@@ -95,6 +95,7 @@ static const struct wrong_field {
 	HEADER_FIELD(state, 8, 3, -ESTALE, false, "destroyed", "create a new"),
 	HEADER_FIELD(read_mode, 8, 3, -ENOSYS, true, "read mode is 3", "0 (locked)"),
 	HEADER_FIELD(read_mode, 8, 1ull << 32, -ENOSYS, true, "read mode", "0 (locked)"),
+	HEADER_FIELD(robust, 8, 2, -EPROTO, true, "robust is 2", "0 (on)"),
 	HEADER_FIELD(lock_hash, 8, 0x99, -EMEDIUMTYPE, true, "0x0000000000000099", "build has 0x"),
 	HEADER_FIELD(strategy, 8, 0x73756767656265, -ENOSYS, true, "'ebeggus'", "not in this"),
 	HEADER_FIELD(strategy, 8, 0, -ENOSYS, true, "''", "not in this"),
