@@ -5,334 +5,26 @@
  * either way they are children that can be killed, and that the kernel kills
  * when the supervisor dies (PR_SET_PDEATHSIG).
  */
-#include "supervise.h"
+#include "supervise_internal.h"
 
 #include <errno.h>
 #include <linux/futex.h>
-#include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "pin.h"
 #include "shmht_clock.h"
-#include "target.h"
-#include "time_series.h"
 #include "verify.h"
-#include "worker.h"
 
 #define NS_PER_S 1000000000ull
 /* How long a stage may show no progress at all before it counts as hung. */
 #define SILENCE_NS (10 * NS_PER_S)
 
-struct child {
-	pid_t pid;	    /* 0: reaped */
-	uint32_t first, nr; /* the workers that live in it */
-};
-
-struct run {
-	const struct point *point;
-	struct trial *trial;
-	uint32_t k;
-	struct control *control;
-	size_t control_bytes;
-	struct lin *lin; /* verify = linearizable */
-	struct shmht *map;
-	const struct target *target; /* instead of map */
-	struct target_table *table;  /* NULL: it is made in the workers' process */
-	struct child *children;
-	uint32_t nr_children;
-	uint64_t last_progress, last_progress_ns;
-	uint64_t t_start, t_end; /* ticks of the measured window */
-	struct noise_mark mark;	 /* before it */
-	struct time_series series;
-};
-
-static volatile int interrupted;
-static bool nohup; /* SIGHUP was ignored when we started */
 void (*supervise_on_interval)(const struct point *point, const struct interval_figures *);
-
-static void watched_signals(sigset_t *set)
-{
-	sigemptyset(set);
-	/* Though a script's `&` ignores it: who sends it means us. */
-	sigaddset(set, SIGINT);
-	/* Blocked, an ignored signal would arrive all the same: nohup means it. */
-	if (!nohup)
-		sigaddset(set, SIGHUP);
-	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGCHLD);
-}
-
-void supervise_init(void)
-{
-	struct sigaction action;
-	sigset_t set;
-
-	nohup = !sigaction(SIGHUP, NULL, &action) && action.sa_handler == SIG_IGN;
-	watched_signals(&set);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
-void supervise_sleep(uint64_t timeout_ns)
-{
-	struct timespec ts = { .tv_sec = (time_t)(timeout_ns / NS_PER_S),
-			       .tv_nsec = (long)(timeout_ns % NS_PER_S) };
-	sigset_t set;
-	int sig;
-
-	watched_signals(&set);
-	sig = sigtimedwait(&set, NULL, &ts);
-	if (sig > 0 && sig != SIGCHLD && !interrupted)
-		interrupted = sig;
-}
-
-int supervise_interrupted(void)
-{
-	if (!interrupted)
-		supervise_sleep(0);
-	return interrupted;
-}
-
-__attribute__((format(printf, 3, 4))) static int give_up(struct run *run, enum trial_status status,
-							 const char *fmt, ...)
-{
-	va_list ap;
-
-	/* The first reason is the cause; what follows from it is not news. */
-	if (run->trial->status == TRIAL_OK) {
-		run->trial->status = status;
-		va_start(ap, fmt);
-		vsnprintf(run->trial->reason, sizeof(run->trial->reason), fmt, ap);
-		va_end(ap);
-	}
-	return -1;
-}
-
-/* ---- children ---------------------------------------------------------- */
-
-void supervise_child_begins(pid_t parent)
-{
-	sigset_t set;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1); /* it died before it was watched */
-	/* Ctrl-C reaches the whole group: the supervisor ends the run in order. */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	watched_signals(&set);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
-}
-
-static void *thread_main(void *arg)
-{
-	worker_run(arg);
-	return NULL;
-}
-
-static void fill_job(const struct run *run, uint32_t worker, struct shmht *map,
-		     struct worker_job *job)
-{
-	*job = (struct worker_job){
-		.params = &run->point->params,
-		.control = run->control,
-		.lin = run->lin,
-		.map = map,
-		.target = run->target,
-		.table = run->table,
-		.trial = run->k,
-		.worker = worker,
-		.cpu = pin_cpu(&run->point->params, worker),
-		.sleepy = run->trial->paced_by_sleep,
-		.ns_per_tick = shmht_ns_per_tick(),
-	};
-}
-
-static void child_failed(const struct run *run, const struct child *child, const char *what,
-			 const char *why)
-{
-	for (uint32_t i = child->first; i < child->first + child->nr; i++) {
-		struct worker_part *part = &run->control->workers[i];
-
-		snprintf(part->error, sizeof(part->error), "%s: %s", what, why);
-		atomic_store(&part->stage, STAGE_FAILED);
-	}
-}
-
-/* Of a target that lives in the workers' process: nobody else can look. */
-static void count_in_child(const struct run *run, const struct child *child)
-{
-	struct worker_part *part = &run->control->workers[child->first];
-	uint64_t count = 0;
-	int64_t net = 0;
-	int r;
-
-	for (uint32_t i = child->first; i < child->first + child->nr; i++)
-		net += run->control->workers[i].net;
-	r = run->target->count(run->table, &count);
-	part->counted = true;
-	if (!r && count == (uint64_t)net)
-		return;
-	part->errors++;
-	if (part->error[0])
-		return; /* the first one is the cause */
-	if (r)
-		snprintf(part->error, sizeof(part->error), "the entries cannot be counted: %s",
-			 strerror(-r));
-	else
-		snprintf(part->error, sizeof(part->error),
-			 "the target's count is %llu, inserts less removes are %lld",
-			 (unsigned long long)count, (long long)net);
-}
-
-static int child_attaches(struct run *run, struct shmht **ret_map, struct shmht_error *err)
-{
-	int r;
-
-	if (run->target)
-		return run->table ? 0 : run->target->create(&run->point->params, &run->table, err);
-	r = shmht_attach(shmht_fd(run->map), NULL, ret_map, err);
-	if (!r)
-		shmht_detach(run->map);
-	return r;
-}
-
-/*
- * In the child. It attaches by the descriptor, at an address of its own, as a
- * program that was not forked from the creator would.
- */
-static void child_main(struct run *run, const struct child *child, pid_t parent)
-{
-	struct worker_job *jobs = calloc(child->nr, sizeof(*jobs));
-	pthread_t *threads = calloc(child->nr, sizeof(*threads));
-	struct shmht_error err = { "" };
-	struct shmht *map = NULL;
-	uint32_t started = 0;
-
-	supervise_child_begins(parent);
-	if (!jobs || !threads) {
-		child_failed(run, child, "worker", "no memory");
-		_exit(1);
-	}
-	if (child_attaches(run, &map, &err)) {
-		child_failed(run, child, "attach", err.text);
-		_exit(1);
-	}
-	for (uint32_t i = 0; i < child->nr; i++)
-		fill_job(run, child->first + i, map, &jobs[i]);
-	if (run->point->params.workers == WORKERS_PROCESS) {
-		worker_run(&jobs[0]);
-	} else {
-		for (; started < child->nr; started++) {
-			int r = pthread_create(&threads[started], NULL, thread_main,
-					       &jobs[started]);
-
-			if (r) {
-				child_failed(run, child, "pthread_create", strerror(r));
-				_exit(1);
-			}
-		}
-		for (uint32_t i = 0; i < started; i++)
-			pthread_join(threads[i], NULL);
-	}
-	if (run->target && run->target->one_process) {
-		if (run->point->params.verify != VERIFY_OFF)
-			count_in_child(run, child);
-		run->target->destroy(run->table);
-	}
-	if (map)
-		shmht_detach(map);
-	free(jobs);
-	free(threads);
-	/* exit, not _exit: coverage counters and sanitizers report there. */
-	exit(0);
-}
-
-static int start_children(struct run *run)
-{
-	const struct params *params = &run->point->params;
-	bool threads = params->workers == WORKERS_THREAD;
-	pid_t parent = getpid();
-
-	run->nr_children = threads ? 1 : params->procs;
-	run->children = calloc(run->nr_children, sizeof(*run->children));
-	if (!run->children)
-		return give_up(run, TRIAL_NOT_MEASURED, "no memory for %u workers", params->procs);
-	fflush(NULL); /* or the children flush it again */
-	for (uint32_t i = 0; i < run->nr_children; i++) {
-		struct child *child = &run->children[i];
-
-		child->first = i;
-		child->nr = threads ? params->procs : 1;
-		child->pid = fork();
-		if (child->pid == 0)
-			child_main(run, child, parent);
-		if (child->pid < 0) {
-			int r = errno;
-
-			child->pid = 0;
-			run->nr_children = i;
-			return give_up(run, TRIAL_NOT_MEASURED, "fork of worker %u: %s", i,
-				       strerror(r));
-		}
-	}
-	return 0;
-}
-
-static void child_ended(struct run *run, const struct child *child, int status)
-{
-	const char *error = run->control->workers[child->first].error;
-
-	if (WIFSIGNALED(status))
-		give_up(run, TRIAL_NOT_MEASURED, "worker %u (pid %d) died of signal %d (%s)",
-			child->first, (int)child->pid, WTERMSIG(status),
-			strsignal(WTERMSIG(status)));
-	else if (WEXITSTATUS(status))
-		give_up(run, TRIAL_NOT_MEASURED, "worker %u (pid %d) ended with status %d%s%s",
-			child->first, (int)child->pid, WEXITSTATUS(status), *error ? ": " : "",
-			error);
-}
-
-static void reap(struct run *run)
-{
-	int status;
-
-	for (uint32_t i = 0; i < run->nr_children; i++) {
-		struct child *child = &run->children[i];
-
-		if (child->pid && waitpid(child->pid, &status, WNOHANG) == child->pid) {
-			child_ended(run, child, status);
-			child->pid = 0;
-		}
-	}
-}
-
-static bool children_left(const struct run *run)
-{
-	for (uint32_t i = 0; i < run->nr_children; i++)
-		if (run->children[i].pid)
-			return true;
-	return false;
-}
-
-static void kill_children(struct run *run)
-{
-	for (uint32_t i = 0; i < run->nr_children; i++)
-		if (run->children[i].pid)
-			kill(run->children[i].pid, SIGKILL);
-	for (uint32_t i = 0; i < run->nr_children; i++) {
-		if (run->children[i].pid)
-			waitpid(run->children[i].pid, NULL, 0);
-		run->children[i].pid = 0;
-	}
-}
 
 /* ---- stages ------------------------------------------------------------ */
 
@@ -354,16 +46,18 @@ static int watch(struct run *run, bool silence_counts)
 	uint64_t patience = SILENCE_NS + run->point->params.timeout_ns;
 	uint32_t behind = 0, least = STAGE_FAILED; /* the first that is furthest behind */
 
-	reap(run);
-	if (interrupted)
-		return give_up(run, TRIAL_NOT_MEASURED, "interrupted by signal %d", interrupted);
+	run_reap(run);
+	if (run_interrupted)
+		return run_give_up(run, TRIAL_NOT_MEASURED, "interrupted by signal %d",
+				   run_interrupted);
 	for (uint32_t i = 0; i < run->control->nr_workers; i++) {
 		struct worker_part *part = &run->control->workers[i];
 		uint32_t stage = atomic_load(&part->stage);
 
 		progress += stage * NS_PER_S + atomic_load(&part->progress);
 		if (stage == STAGE_FAILED)
-			return give_up(run, TRIAL_NOT_MEASURED, "worker %u: %s", i, part->error);
+			return run_give_up(run, TRIAL_NOT_MEASURED, "worker %u: %s", i,
+					   part->error);
 		if (stage < least) {
 			least = stage;
 			behind = i;
@@ -373,10 +67,10 @@ static int watch(struct run *run, bool silence_counts)
 		run->last_progress = progress;
 		run->last_progress_ns = now;
 	} else if (now - run->last_progress_ns > patience) {
-		return give_up(run, TRIAL_NOT_MEASURED,
-			       "worker %u (pid %d) hangs: no progress for %.1f s; killed", behind,
-			       (int)pid_of_worker(run, behind),
-			       (double)(now - run->last_progress_ns) * 1e-9);
+		return run_give_up(run, TRIAL_NOT_MEASURED,
+				   "worker %u (pid %d) hangs: no progress for %.1f s; killed",
+				   behind, (int)pid_of_worker(run, behind),
+				   (double)(now - run->last_progress_ns) * 1e-9);
 	}
 	return run->trial->status == TRIAL_OK ? 0 : -1;
 }
@@ -512,9 +206,9 @@ static int measure_by_ops(struct run *run)
 	run->t_end = run->control->first_done_ticks;
 	/* So few operations that some worker ended before another began. */
 	if (run->t_end <= run->t_start)
-		return give_up(run, TRIAL_NOT_MEASURED,
-			       "ops = %llu ended before all workers ran at once; ask for more",
-			       (unsigned long long)run->point->params.ops);
+		return run_give_up(run, TRIAL_NOT_MEASURED,
+				   "ops = %llu ended before all workers ran at once; ask for more",
+				   (unsigned long long)run->point->params.ops);
 	return 0;
 }
 
@@ -528,7 +222,7 @@ static int collect(struct run *run)
 
 	trial->workers = malloc(params->procs * sizeof(*trial->workers));
 	if (!trial->workers)
-		return give_up(run, TRIAL_NOT_MEASURED, "no memory for the results");
+		return run_give_up(run, TRIAL_NOT_MEASURED, "no memory for the results");
 	trial->nr_workers = params->procs;
 	trial->seconds = (double)(run->t_end - run->t_start) * shmht_ns_per_tick() * 1e-9;
 	for (uint32_t i = 0; i < params->procs; i++) {
@@ -544,12 +238,12 @@ static int collect(struct run *run)
 		trial->op_stream_hash = (trial->op_stream_hash ^ part->stream_hash) *
 					0x9e3779b97f4a7c15ull;
 		if (part->errors)
-			give_up(run, TRIAL_FAILED, "worker %u: %s (%llu errors)", i, part->error,
-				(unsigned long long)part->errors);
+			run_give_up(run, TRIAL_FAILED, "worker %u: %s (%llu errors)", i,
+				    part->error, (unsigned long long)part->errors);
 	}
 	noise_since(&run->mark, workers_s, &trial->noise);
 	if (series_collect(&run->series, run->t_start, run->t_end, trial))
-		return give_up(run, TRIAL_NOT_MEASURED, "no memory for the intervals");
+		return run_give_up(run, TRIAL_NOT_MEASURED, "no memory for the intervals");
 	return 0;
 }
 
@@ -560,7 +254,7 @@ static int create_target(struct run *run)
 
 	if (!run->target->one_process &&
 	    run->target->create(&run->point->params, &run->table, &err))
-		return give_up(run, TRIAL_NOT_MEASURED, "%s", err.text);
+		return run_give_up(run, TRIAL_NOT_MEASURED, "%s", err.text);
 	run->trial->target = true;
 	return 0;
 }
@@ -574,14 +268,15 @@ static int create_table(struct run *run)
 	int r = mem_policy(params);
 
 	if (r)
-		return give_up(run, TRIAL_NOT_MEASURED, "memory policy: %s; see `mem`",
-			       strerror(-r));
+		return run_give_up(run, TRIAL_NOT_MEASURED, "memory policy: %s; see `mem`",
+				   strerror(-r));
 	run->target = target_find(params->lock);
 	if (run->target)
 		return create_target(run);
 	r = shmht_create(&cfg, &run->map, &err);
 	if (r)
-		return give_up(run, TRIAL_NOT_MEASURED, "%s", *err.text ? err.text : strerror(-r));
+		return run_give_up(run, TRIAL_NOT_MEASURED, "%s",
+				   *err.text ? err.text : strerror(-r));
 	shmht_info(run->map, &info);
 	run->trial->pages_had = info.pages_had;
 	run->trial->region_bytes = info.region_bytes;
@@ -605,13 +300,14 @@ static int create_control(struct run *run)
 			    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (run->control == MAP_FAILED) {
 		run->control = NULL;
-		return give_up(run, TRIAL_NOT_MEASURED, "no memory for %u workers' results", procs);
+		return run_give_up(run, TRIAL_NOT_MEASURED, "no memory for %u workers' results",
+				   procs);
 	}
 	if (params->verify == VERIFY_LINEARIZABLE) {
 		run->lin = lin_create(params);
 		if (!run->lin)
-			return give_up(run, TRIAL_NOT_MEASURED, "no memory for %u workers' records",
-				       procs);
+			return run_give_up(run, TRIAL_NOT_MEASURED,
+					   "no memory for %u workers' records", procs);
 	}
 	run->control->nr_workers = procs;
 	run->control->nr_slots = slots;
@@ -637,15 +333,16 @@ static void verify_store(struct run *run, int64_t net)
 	}
 	if (run->target->one_process) {
 		if (!run->control->workers[0].counted)
-			give_up(run, TRIAL_FAILED, "the target's entries were not counted");
+			run_give_up(run, TRIAL_FAILED, "the target's entries were not counted");
 		return;
 	}
 	r = run->target->count(run->table, &count);
 	if (!r && count == (uint64_t)net)
 		return;
 	run->trial->errors++;
-	give_up(run, TRIAL_FAILED, "the target's count is %llu (%s), inserts less removes are %lld",
-		(unsigned long long)count, strerror(-r), (long long)net);
+	run_give_up(run, TRIAL_FAILED,
+		    "the target's count is %llu (%s), inserts less removes are %lld",
+		    (unsigned long long)count, strerror(-r), (long long)net);
 }
 
 void supervise_trial(const struct point *point, uint32_t k, struct trial *ret_trial)
@@ -655,7 +352,7 @@ void supervise_trial(const struct point *point, uint32_t k, struct trial *ret_tr
 
 	memset(ret_trial, 0, sizeof(*ret_trial));
 	ret_trial->index = k;
-	if (create_control(&run) || create_table(&run) || start_children(&run) ||
+	if (create_control(&run) || create_table(&run) || run_start_children(&run) ||
 	    wait_stage(&run, STAGE_READY))
 		goto out;
 	if (point->params.ops  ? measure_by_ops(&run) :
@@ -664,7 +361,7 @@ void supervise_trial(const struct point *point, uint32_t k, struct trial *ret_tr
 		goto out;
 	/* A worker says DONE before it exits. */
 	for (uint64_t end = shmht_monotonic_ns() + SILENCE_NS;
-	     children_left(&run) && shmht_monotonic_ns() < end; reap(&run))
+	     run_children_left(&run) && shmht_monotonic_ns() < end; run_reap(&run))
 		supervise_sleep(1000000);
 	if (collect(&run))
 		goto out;
@@ -673,9 +370,10 @@ void supervise_trial(const struct point *point, uint32_t k, struct trial *ret_tr
 	if (point->params.verify != VERIFY_OFF && ret_trial->status == TRIAL_OK)
 		verify_store(&run, net);
 	if (run.lin && ret_trial->status != TRIAL_NOT_MEASURED)
-		verify_linearizable(run.map, run.lin, &point->params, k, &interrupted, ret_trial);
+		verify_linearizable(run.map, run.lin, &point->params, k, &run_interrupted,
+				    ret_trial);
 out:
-	kill_children(&run);
+	run_kill_children(&run);
 	free(run.children);
 	if (run.map)
 		shmht_destroy(run.map);

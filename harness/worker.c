@@ -5,20 +5,17 @@
  * value, look at the phase word. A clock is read for the operations that the
  * stream marks as timed; waits for a contended lock are timed by the core.
  */
-#include "worker.h"
+#include "worker_internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/futex.h>
 #include <math.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -30,54 +27,9 @@
 #include "value.h"
 
 #define STALL_NS 1000000u
-#define PROGRESS_EVERY 256u
-
-struct worker {
-	const struct worker_job *job;
-	const struct params *params;
-	struct worker_part *part;
-	struct shmht_ctx *ctx;
-	const struct shmht_lock_stats *stats;
-	uint64_t *ring;
-	uint64_t *key; /* little-endian words */
-	unsigned char *value, *found;
-	uint64_t nonce;
-	struct lin_log *log; /* verify = linearizable */
-	uint64_t waits_seen; /* of stats->contended */
-	uint64_t ops;
-	bool measuring;
-	struct shmht_lock_stats stats_before;
-	struct rusage usage_before;
-	double run_delay_before;
-	struct kernel_counters counters;
-	struct gap_watch gaps;
-	/* intervals */
-	struct interval_slot *slots;
-	struct interval_cut cut;
-	uint64_t ops_before_window; /* for ops_ever */
-	uint32_t seen;		    /* control->phase as last acted upon */
-	/* open loop */
-	struct arrival arrival;
-	uint64_t planned; /* ticks */
-	bool was_free;	  /* before the planned start of the present operation */
-};
 
 static uint64_t open_wait(struct worker *w);
 static void open_record(struct worker *w, enum hist_class class, uint64_t start, uint64_t end);
-
-static void part_error(struct worker_part *part, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void part_error(struct worker_part *part, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (part->error[0])
-		return; /* the first one is the cause */
-	va_start(ap, fmt);
-	vsnprintf(part->error, sizeof(part->error), fmt, ap);
-	va_end(ap);
-}
 
 /* Seconds; NaN without schedstats. */
 static double run_delay(const struct worker *w)
@@ -98,11 +50,11 @@ static void check_failed(struct worker *w, enum op_kind kind, uint64_t id, int r
 {
 	w->part->errors++;
 	if (r == 0)
-		part_error(w->part, "search of key %llu: torn or foreign value of %zu bytes",
-			   (unsigned long long)id, len);
+		worker_error(w->part, "search of key %llu: torn or foreign value of %zu bytes",
+			     (unsigned long long)id, len);
 	else
-		part_error(w->part, "%s of key %llu: unexpected %s", op_names[kind],
-			   (unsigned long long)id, strerror(-r));
+		worker_error(w->part, "%s of key %llu: unexpected %s", op_names[kind],
+			     (unsigned long long)id, strerror(-r));
 }
 
 /* Contended acquires since the last look: the core keeps the last few. */
@@ -361,7 +313,7 @@ static inline __attribute__((always_inline)) void loop_time(struct worker *w, bo
 			seen = phase;
 		}
 		do_op(w, ring[pos++ % OPSTREAM_LEN], verify, false, record);
-		if (++ops % PROGRESS_EVERY == 0)
+		if (++ops % WORKER_PROGRESS_EVERY == 0)
 			atomic_store_explicit(&w->part->progress, ops, memory_order_relaxed);
 		if (thinks)
 			think(w);
@@ -425,7 +377,7 @@ static inline __attribute__((always_inline)) void loop_ops(struct worker *w, boo
 		ops_mark(w, &marks);
 		do_op(w, w->ring[pos++ % OPSTREAM_LEN], verify, false, record);
 		w->ops++;
-		if (w->ops % PROGRESS_EVERY == 0)
+		if (w->ops % WORKER_PROGRESS_EVERY == 0)
 			atomic_store_explicit(&w->part->progress, w->ops, memory_order_relaxed);
 		if (w->params->think_ns)
 			think(w);
@@ -434,123 +386,6 @@ static inline __attribute__((always_inline)) void loop_ops(struct worker *w, boo
 }
 
 #include "worker_open.inc.h"
-
-/* ---- set-up ------------------------------------------------------------ */
-
-static int pin(const struct worker *w)
-{
-	cpu_set_t set;
-
-	if (w->job->cpu < 0)
-		return 0;
-	CPU_ZERO(&set);
-	CPU_SET((unsigned int)w->job->cpu, &set);
-	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
-}
-
-static int preload(struct worker *w)
-{
-	const struct params *params = w->params;
-	uint64_t from, to;
-
-	lin_preload_share(params, w->job->worker, &from, &to);
-	for (uint64_t id = from; id < to; id++) {
-		size_t len = params->value_min +
-			     value_mix(id) % (params->value_max - params->value_min + 1u);
-		int r;
-
-		key_make(id, w->key, params->key_size);
-		value_fill(w->value, len, id, w->nonce++);
-		do {
-			r = shmht_insert(w->ctx, w->key, params->key_size, w->value, len);
-			/* Many on one lock: slow is not stuck while the phase says so. */
-		} while (r == -ETIMEDOUT && atomic_load(&w->job->control->phase) == PHASE_SETUP);
-		if (r) {
-			part_error(w->part, "preload of key %llu: %s", (unsigned long long)id,
-				   strerror(-r));
-			return r;
-		}
-		w->part->net++;
-		if (id % PROGRESS_EVERY == 0)
-			atomic_store_explicit(&w->part->progress, id - from, memory_order_relaxed);
-	}
-	return 0;
-}
-
-/* The table's context, or the target's, whose locks keep no statistics for us. */
-static int open_context(struct worker *w, struct shmht_error *err)
-{
-	static const struct shmht_lock_stats unknown;
-	int r;
-
-	if (w->job->target) {
-		w->stats = &unknown;
-		return w->job->target->open(w->job->table, &w->ctx, err);
-	}
-	r = shmht_ctx_open(w->job->map, &w->ctx, err);
-	if (r)
-		return r;
-	shmht_ctx_set_timeout(w->ctx, w->params->timeout_ns);
-	w->stats = shmht_ctx_stats(w->ctx);
-	return 0;
-}
-
-static void close_context(struct worker *w)
-{
-	if (!w->job->target)
-		shmht_ctx_close(w->ctx);
-	else if (w->ctx)
-		w->job->target->close(w->ctx);
-}
-
-static int set_up(struct worker *w)
-{
-	const struct params *params = w->params;
-	struct shmht_error err;
-	int r;
-
-	r = pin(w);
-	if (r) {
-		part_error(w->part, "cannot run on CPU %d: %s; see `pin`", w->job->cpu,
-			   strerror(-r));
-		return r;
-	}
-	r = w->job->target ? 0 : shmht_populate(w->job->map);
-	if (r) {
-		part_error(w->part, "page tables cannot be filled: %s", strerror(-r));
-		return r;
-	}
-	/* One line more than a value needs, so that nobody shares its last one. */
-	w->key = aligned_alloc(64, (params->key_size + 127u) / 64 * 64);
-	w->value = aligned_alloc(64, (params->value_max + 127u) / 64 * 64);
-	w->found = aligned_alloc(64, (params->value_max + 127u) / 64 * 64);
-	w->ring = mmap(NULL, OPSTREAM_LEN * sizeof(*w->ring), PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (!w->key || !w->value || !w->found || w->ring == MAP_FAILED) {
-		part_error(w->part, "no memory for the op stream");
-		return -ENOMEM;
-	}
-	/* Before its first touch: the ring should not cost the table its TLB. */
-	madvise(w->ring, OPSTREAM_LEN * sizeof(*w->ring), MADV_HUGEPAGE);
-	r = opstream_make(params, w->job->trial, w->job->worker, w->ring, OPSTREAM_LEN,
-			  &w->part->stream_hash);
-	if (r) {
-		part_error(w->part, "op stream: %s", strerror(-r));
-		return r;
-	}
-	r = open_context(w, &err);
-	if (r) {
-		part_error(w->part, "%s", err.text);
-		return r;
-	}
-	if (params->rate)
-		arrival_init(&w->arrival, params, w->job->trial, w->job->worker);
-	w->nonce = lin_first_nonce(w->job->trial, w->job->worker);
-	r = preload(w);
-	if (!r && !w->job->target)
-		shmht_ctx_set_hold(w->ctx, params->hold_ns);
-	return r;
-}
 
 static void wait_for_start(struct control *control)
 {
@@ -594,7 +429,7 @@ void worker_run(const struct worker_job *job)
 	w.log = job->lin ? &job->lin->logs[job->worker] : NULL;
 	w.slots = control_slots(job->control, job->worker);
 	w.ring = MAP_FAILED;
-	r = set_up(&w);
+	r = worker_set_up(&w);
 	if (!r) {
 		gap_open(&w.gaps);
 		kernel_open(&w.counters, &w.part->result.kernel);
@@ -611,7 +446,7 @@ void worker_run(const struct worker_job *job)
 		kernel_close(&w.counters);
 		gap_close(&w.gaps);
 	}
-	close_context(&w);
+	worker_close_context(&w);
 	if (w.ring != MAP_FAILED)
 		munmap(w.ring, OPSTREAM_LEN * sizeof(*w.ring));
 	free(w.key);

@@ -216,7 +216,9 @@ class Busted(Supervised):
             point, = result["points"]
             self.assertEqual(point["status"], "failed")
             self.assertRegex(point["reason"], r"key \d+|check: |count is \d+")
-            self.assertGreater(sum(trial["integrity"]["errors"] for trial in point["trials"]), 0)
+            # A trial whose table broke while it was loaded has measured nothing.
+            self.assertGreater(sum(trial["integrity"]["errors"] for trial in point["trials"]
+                                   if trial["integrity"]), 0)
             caught.append(point["reason"])
         self.assertEqual(len(caught), 10)
 

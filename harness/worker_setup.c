@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* Before the start line: everything a worker needs, so that the loop finds it there. */
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "lin_check.h"
+#include "opstream.h"
+#include "value.h"
+#include "worker_internal.h"
+
+void worker_error(struct worker_part *part, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (part->error[0])
+		return; /* the first one is the cause */
+	va_start(ap, fmt);
+	vsnprintf(part->error, sizeof(part->error), fmt, ap);
+	va_end(ap);
+}
+
+static int pin(const struct worker *w)
+{
+	cpu_set_t set;
+
+	if (w->job->cpu < 0)
+		return 0;
+	CPU_ZERO(&set);
+	CPU_SET((unsigned int)w->job->cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
+}
+
+static int preload(struct worker *w)
+{
+	const struct params *params = w->params;
+	uint64_t from, to;
+
+	lin_preload_share(params, w->job->worker, &from, &to);
+	for (uint64_t id = from; id < to; id++) {
+		size_t len = params->value_min +
+			     value_mix(id) % (params->value_max - params->value_min + 1u);
+		int r;
+
+		key_make(id, w->key, params->key_size);
+		value_fill(w->value, len, id, w->nonce++);
+		do {
+			r = shmht_insert(w->ctx, w->key, params->key_size, w->value, len);
+			/* Many on one lock: slow is not stuck while the phase says so. */
+		} while (r == -ETIMEDOUT && atomic_load(&w->job->control->phase) == PHASE_SETUP);
+		if (r) {
+			worker_error(w->part, "preload of key %llu: %s", (unsigned long long)id,
+				     strerror(-r));
+			return r;
+		}
+		w->part->net++;
+		if (id % WORKER_PROGRESS_EVERY == 0)
+			atomic_store_explicit(&w->part->progress, id - from, memory_order_relaxed);
+	}
+	return 0;
+}
+
+/* The table's context, or the target's, whose locks keep no statistics for us. */
+static int open_context(struct worker *w, struct shmht_error *err)
+{
+	static const struct shmht_lock_stats unknown;
+	int r;
+
+	if (w->job->target) {
+		w->stats = &unknown;
+		return w->job->target->open(w->job->table, &w->ctx, err);
+	}
+	r = shmht_ctx_open(w->job->map, &w->ctx, err);
+	if (r)
+		return r;
+	shmht_ctx_set_timeout(w->ctx, w->params->timeout_ns);
+	w->stats = shmht_ctx_stats(w->ctx);
+	return 0;
+}
+
+void worker_close_context(struct worker *w)
+{
+	if (!w->job->target)
+		shmht_ctx_close(w->ctx);
+	else if (w->ctx)
+		w->job->target->close(w->ctx);
+}
+
+int worker_set_up(struct worker *w)
+{
+	const struct params *params = w->params;
+	struct shmht_error err;
+	int r;
+
+	r = pin(w);
+	if (r) {
+		worker_error(w->part, "cannot run on CPU %d: %s; see `pin`", w->job->cpu,
+			     strerror(-r));
+		return r;
+	}
+	r = w->job->target ? 0 : shmht_populate(w->job->map);
+	if (r) {
+		worker_error(w->part, "page tables cannot be filled: %s", strerror(-r));
+		return r;
+	}
+	/* One line more than a value needs, so that nobody shares its last one. */
+	w->key = aligned_alloc(64, (params->key_size + 127u) / 64 * 64);
+	w->value = aligned_alloc(64, (params->value_max + 127u) / 64 * 64);
+	w->found = aligned_alloc(64, (params->value_max + 127u) / 64 * 64);
+	w->ring = mmap(NULL, OPSTREAM_LEN * sizeof(*w->ring), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (!w->key || !w->value || !w->found || w->ring == MAP_FAILED) {
+		worker_error(w->part, "no memory for the op stream");
+		return -ENOMEM;
+	}
+	/* Before its first touch: the ring should not cost the table its TLB. */
+	madvise(w->ring, OPSTREAM_LEN * sizeof(*w->ring), MADV_HUGEPAGE);
+	r = opstream_make(params, w->job->trial, w->job->worker, w->ring, OPSTREAM_LEN,
+			  &w->part->stream_hash);
+	if (r) {
+		worker_error(w->part, "op stream: %s", strerror(-r));
+		return r;
+	}
+	r = open_context(w, &err);
+	if (r) {
+		worker_error(w->part, "%s", err.text);
+		return r;
+	}
+	if (params->rate)
+		arrival_init(&w->arrival, params, w->job->trial, w->job->worker);
+	w->nonce = lin_first_nonce(w->job->trial, w->job->worker);
+	r = preload(w);
+	if (!r && !w->job->target)
+		shmht_ctx_set_hold(w->ctx, params->hold_ns);
+	return r;
+}
