@@ -71,6 +71,29 @@ size_t result_metric(const json_t *trials, const char *metric, double **ret_valu
 size_t result_ok_trials(const json_t *trials);
 bool result_trial_is_ok(const json_t *trial);
 
+/* ---- histograms, result_hist.c ----------------------------------------- */
+
+/*
+ * The histogram of an H: buckets exact, minimum, maximum and mean as the document
+ * has them. -ENOENT: nothing was measured, -ENODATA: no hdr, -EINVAL: not readable,
+ * -ERANGE: not of as many samples as count says, -ENOMEM.
+ */
+int result_get_hist(const json_t *latency, struct hist *ret);
+/* Adds it, bucket by bucket; into stays as it is on failure. Also -EOVERFLOW. */
+int result_add_hist(const json_t *latency, struct hist *into);
+
+struct result_latency {
+	const json_t *point, *trial, *latency;
+	const char *clock, *op; /* "service" or "response", as in result_ops */
+	size_t point_idx, trial_idx;
+};
+/* For each latency with samples of each trial that is ok. What fn returns, unless it
+ * is 0, ends the walk. */
+typedef int result_latency_fn(const struct result_latency *at, void *arg);
+int result_each_latency(const json_t *points, result_latency_fn *fn, void *arg);
+/* Whether all of them can be read; if not, diag names the first, what and where. */
+int result_check_histograms(const json_t *result, const char *path, FILE *diag);
+
 /* ---- parts of the document: NULL without memory ----------------------- */
 
 /* result_open.c: what an open loop adds, and the time series. */
@@ -94,6 +117,11 @@ struct result_cpus {
 };
 json_t *result_summary(const struct params *params, const json_t *trials,
 		       const struct result_cpus *cpus);
+/* The same where params are gone: of these operations (bits by result_ops), open loop or
+ * closed, with these flags, which it takes over. Rates and percentiles are those of
+ * trials; shares and sums of the table's other columns those of parts. */
+json_t *result_summary_of(const json_t *trials, const json_t *parts, unsigned int ops, bool open,
+			  json_t *flags);
 json_t *result_expectations(const struct params *params, const json_t *trials);
 
 /* The table alone. Returns whether some row has too few trials for its interval. */

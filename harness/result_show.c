@@ -171,23 +171,57 @@ static void put_start_lag(const json_t *points, FILE *out)
 			 "");
 }
 
-static void put_host(const json_t *result, FILE *out)
+static void put_host(const json_t *host, FILE *out)
 {
-	const json_t *host = json_object_get(result, "host");
-	const json_t *tool = json_object_get(result, "tool");
 	double cpus = result_get_number(host, "cpus");
-	char cpu[336], kernel[336], virt[336], clock[336], version[336], commit[336], count[16];
+	char name[336], cpu[336], kernel[336], virt[336], clock[336], count[16];
+	bool named = result_get_text(host, "name");
 
 	snprintf(count, sizeof(count), "%s", "?");
 	if (cpus >= 0 && cpus < 1e6)
 		snprintf(count, sizeof(count), "%.0f", cpus);
-	fprintf(out, "host: %s, %s CPUs, Linux %s, virt %s, clock %s; shmbench %s (%s)\n",
+	fprintf(out, "host%s%s: %s, %s CPUs, Linux %s, virt %s, clock %s", named ? " " : "",
+		text_or(host, "name", "", name, sizeof(name)),
 		text_or(host, "cpu", "CPU unknown", cpu, sizeof(cpu)), count,
 		text_or(host, "kernel", "?", kernel, sizeof(kernel)),
 		text_or(host, "virt", "?", virt, sizeof(virt)),
-		text_or(host, "clock", "?", clock, sizeof(clock)),
+		text_or(host, "clock", "?", clock, sizeof(clock)));
+}
+
+static void put_tool(const json_t *result, FILE *out)
+{
+	const json_t *tool = json_object_get(result, "tool");
+	char version[336], commit[336];
+
+	fprintf(out, "; shmbench %s (%s)\n",
 		text_or(tool, "version", "?", version, sizeof(version)),
 		text_or(tool, "commit", "?", commit, sizeof(commit)));
+}
+
+/* A merge has several; a fleet's hundredth host is in the file. */
+#define HOSTS_SHOWN 16
+
+static void put_hosts(const json_t *result, FILE *out)
+{
+	const json_t *hosts = json_object_get(result, "hosts");
+	size_t nr = json_array_size(hosts);
+
+	if (nr < 2) {
+		put_host(json_object_get(result, "host"), out);
+		put_tool(result, out);
+		return;
+	}
+	for (size_t i = 0; i < nr && i < HOSTS_SHOWN; i++) {
+		put_host(json_array_get(hosts, i), out);
+		if (i == 0)
+			put_tool(result, out);
+		else
+			fputc('\n', out);
+	}
+	if (nr > HOSTS_SHOWN)
+		fprintf(out, "and %zu hosts more\n", nr - HOSTS_SHOWN);
+	fprintf(out, "host=all: all samples of all hosts as one trial; its ops/s is one host's, on "
+		     "average\n");
 }
 
 static void put_how_to_read(bool few_trials, FILE *out)
@@ -223,6 +257,6 @@ void result_show(const json_t *result, FILE *out)
 	put_expectations(points, out);
 	put_overhead(json_object_get(result, "overhead"), out);
 	put_start_lag(points, out);
-	put_host(result, out);
+	put_hosts(result, out);
 	put_how_to_read(few_trials, out);
 }

@@ -27,7 +27,7 @@ static json_t *interval_object(const json_t *trials, const char *metric)
 }
 
 /* Response times in an open loop, with the service times beside them. */
-static json_t *op_object(const struct params *params, const json_t *trials, const char *op)
+static json_t *op_object(bool open, const json_t *trials, const char *op)
 {
 	static const char *const percentiles[] = { "p50", "p99", "p999" };
 	json_t *object = json_object();
@@ -39,7 +39,7 @@ static json_t *op_object(const struct params *params, const json_t *trials, cons
 		snprintf(key, sizeof(key), "%s_ns", percentiles[i]);
 		rc |= json_object_set_new(object, key, interval_object(trials, metric));
 	}
-	for (size_t i = 0; params->rate && i < sizeof(percentiles) / sizeof(percentiles[0]); i++) {
+	for (size_t i = 0; open && i < sizeof(percentiles) / sizeof(percentiles[0]); i++) {
 		snprintf(metric, sizeof(metric), "service.%s.%s", op, percentiles[i]);
 		snprintf(key, sizeof(key), "service_%s_ns", percentiles[i]);
 		rc |= json_object_set_new(object, key, interval_object(trials, metric));
@@ -224,8 +224,8 @@ static json_t *flags_array(const struct params *params, const json_t *trials,
 	return flags;
 }
 
-json_t *result_summary(const struct params *params, const json_t *trials,
-		       const struct result_cpus *cpus)
+json_t *result_summary_of(const json_t *trials, const json_t *parts, unsigned int ops, bool open,
+			  json_t *flags)
 {
 	json_t *summary = json_object();
 	char note[200];
@@ -233,22 +233,33 @@ json_t *result_summary(const struct params *params, const json_t *trials,
 
 	rc |= json_object_set_new(summary, "ops_per_s", interval_object(trials, "ops_per_s"));
 	for (size_t i = 0; i < RESULT_OPS; i++)
-		if (result_op_in_mix(&result_ops[i], params))
+		if (ops >> i & 1u)
 			rc |= json_object_set_new(summary, result_ops[i].name,
-						  op_object(params, trials, result_ops[i].name));
-	rc |= add_table_figures(summary, trials);
-	result_dead_holder(trials, note, sizeof(note));
+						  op_object(open, trials, result_ops[i].name));
+	rc |= add_table_figures(summary, parts);
+	result_dead_holder(parts, note, sizeof(note));
 	if (note[0])
 		rc |= json_object_set_new(summary, "dead_holder", result_string(note));
-	result_rate_note(trials, note, sizeof(note));
-	rc |= json_object_set_new(summary, "loop", json_string(params->rate ? "open" : "closed"));
+	result_rate_note(parts, note, sizeof(note));
+	rc |= json_object_set_new(summary, "loop", json_string(open ? "open" : "closed"));
 	rc |= json_object_set_new(summary, "rate_note", result_string(note[0] ? note : NULL));
-	rc |= json_object_set_new(summary, "flags", flags_array(params, trials, cpus));
+	rc |= json_object_set_new(summary, "flags", flags);
 	if (rc) {
 		json_decref(summary);
 		return NULL;
 	}
 	return summary;
+}
+
+json_t *result_summary(const struct params *params, const json_t *trials,
+		       const struct result_cpus *cpus)
+{
+	unsigned int ops = 0;
+
+	for (unsigned int i = 0; i < RESULT_OPS; i++)
+		ops |= (unsigned int)result_op_in_mix(&result_ops[i], params) << i;
+	return result_summary_of(trials, trials, ops, params->rate != 0,
+				 flags_array(params, trials, cpus));
 }
 
 /* Of several trials a minimum and a maximum are the extremes, all else is the median. */
