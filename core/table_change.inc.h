@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* Included by table_body.inc.h: mutations. The stripe's lock is held. */
+
+/*
+ * One stripe orders its entries by counting. Several need a clock that all
+ * share: read inside the section, after everything before it, so that of two
+ * inserts that do not overlap the later one has the later stamp.
+ */
+INLINE uint64_t next_stamp(struct shmht_ctx *ctx, struct shm_stripe *stripe)
+{
+	uint64_t after = ld(&stripe->last_stamp) + 1, now;
+
+	if (!ctx->stripe_bits)
+		return after;
+	now = shmht_ticks_ordered();
+	return now > after ? now : after;
+}
+
+INLINE void fill_cell(struct shmht_ctx *ctx, struct shm_cell *c, uint64_t stamp,
+		      const unsigned char *key, size_t key_len, const unsigned char *value,
+		      size_t value_len, bool lockless)
+{
+	st(&c->stamp, stamp);
+	words_write(c->words, key, key_len, lockless);
+	words_write(c->words + ctx->value_word, value, value_len, lockless);
+}
+
+/* Makes a filled cell an entry of the bucket, by one store. */
+INLINE void publish(struct shm_bucket *b, struct shm_cell *c, uint32_t cell, uint64_t h,
+		    uint64_t meta)
+{
+	unsigned int empty = tags_match(ld(&b->tags[0]), ld(&b->tags[1]), 0);
+
+	if (likely(empty)) {
+		unsigned int slot = (unsigned int)__builtin_ctz(empty);
+		shm_word *numbers = &b->cells[slot / 2], *tags = &b->tags[slot / 4];
+
+#ifdef SHMHT_MUTANT_COMMIT_EARLY /* a test's negative control */
+		st_release(tags, ld(tags) | (uint64_t)tag_of_hash(h) << 16 * (slot % 4));
+#endif
+		st_release(&c->meta, link_set(meta, 0, 0));
+		st_release(numbers, link_set(ld(numbers), 32 * (slot % 2), cell));
+		/* Commit. Pairs with the acquire of the tags in find_lane(). */
+		st_release(tags, ld(tags) | (uint64_t)tag_of_hash(h) << 16 * (slot % 4));
+	} else {
+		uint64_t head = ld(&b->head);
+
+		st_release(&c->meta, link_set(meta, 0, (uint32_t)(head >> 32)));
+		/* Commit. Pairs with the acquire of the head in find(). */
+		st_release(&b->head, link_set(head, 32, cell));
+	}
+}
+
+/* Takes an entry out of its bucket, by one store. */
+INLINE void unpublish(struct shmht_ctx *ctx, struct shm_bucket *b, const struct place *place)
+{
+	if (place->slot != SLOT_OVERFLOW) {
+		shm_word *tags = &b->tags[place->slot / 4];
+
+		/* Commit. Pairs with the acquire of the tags in find_lane(). */
+		st_release(tags, ld(tags) & ~(0xffffull << 16 * (place->slot % 4)));
+	} else {
+		uint32_t next = meta_next(ld(&cell_at(ctx, place->cell)->meta));
+
+		/* Commit. Pairs with the acquire of the head in find(). */
+		st_release(place->link, link_set(ld(place->link), place->shift, next));
+	}
+}
+
+static void grow(struct shmht_ctx *ctx, struct shm_stripe *stripe, const struct shm_bucket *own);
+
+INLINE int add_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
+		     uint64_t h, const unsigned char *key, size_t key_len,
+		     const unsigned char *value, size_t value_len, bool lockless)
+{
+	uint64_t stamp = next_stamp(ctx, stripe);
+	struct shm_cell *c;
+	uint32_t cell, next_free;
+	uint64_t count;
+	int r = take(ctx, stripe, 2, &cell);
+
+	if (unlikely(r))
+		return r;
+	c = cell_at(ctx, cell);
+	next_free = meta_next(ld(&c->meta));
+	intent_change(ctx, stripe, b, INTENT_ADD, next_free, 0);
+	change_begin(ctx, b, lockless);
+	fill_cell(ctx, c, stamp, key, key_len, value, value_len, lockless);
+	publish(b, c, cell, h, meta_make(0, key_len, value_len));
+	INTENT_MUTANT_EARLY(stripe);
+	taken(stripe, next_free);
+	st(&stripe->last_stamp, stamp);
+	count = ld(&stripe->count) + 1;
+#ifdef SHMHT_MUTANT_COUNT_DRIFT /* a test's negative control */
+	count += count % 64 == 0;
+#endif
+	st(&stripe->count, count);
+	if (unlikely(count > (uint64_t)GROW_LOAD * (uint32_t)ld(&stripe->active)))
+		grow(ctx, stripe, b);
+	return 0;
+}
+
+/* A new cell takes the old one's place, and its age, by one store. */
+INLINE int replace_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
+			 struct place *place, const unsigned char *key, size_t key_len,
+			 const unsigned char *value, size_t value_len, bool lockless)
+{
+	struct shm_cell *old = cell_at(ctx, place->cell), *c;
+	uint32_t cell, next_free;
+	int r = retire_prepare(ctx, stripe, lockless);
+
+	if (likely(!r))
+		r = take(ctx, stripe, 1, &cell);
+	if (lockless && unlikely(r == -ENOSPC))
+		r = take_from_limbo(ctx, stripe, &cell);
+	if (unlikely(r))
+		return r;
+	c = cell_at(ctx, cell);
+	next_free = meta_next(ld(&c->meta));
+	intent_change(ctx, stripe, b, INTENT_REPLACE | (lockless ? intent_limbo(ctx) : 0),
+		      next_free, place->cell);
+	change_begin(ctx, b, lockless);
+	fill_cell(ctx, c, ld(&old->stamp), key, key_len, value, value_len, lockless);
+	word_write(&c->meta, meta_make(meta_next(ld(&old->meta)), key_len, value_len), lockless);
+	/* Commit. Readers reach the cell through this word's number: a dependent
+	 * load, ordered after this release. */
+	st_release(place->link, link_set(ld(place->link), place->shift, cell));
+	taken(stripe, next_free);
+	retire(ctx, stripe, place->cell, lockless);
+	return 0;
+}
+
+INLINE int drop_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
+		      const struct place *place, bool lockless)
+{
+	int r = retire_prepare(ctx, stripe, lockless);
+
+	if (likely(!r) && (!lockless || ctx->read != SHMHT_READ_RCU))
+		r = make_room(ctx, stripe);
+	if (unlikely(r))
+		return r;
+	intent_change(ctx, stripe, b, INTENT_DROP | (lockless ? intent_limbo(ctx) : 0), 0,
+		      place->cell);
+	change_begin(ctx, b, lockless);
+	unpublish(ctx, b, place);
+	st(&stripe->count, ld(&stripe->count) - 1);
+	retire(ctx, stripe, place->cell, lockless);
+	return 0;
+}
