@@ -57,8 +57,10 @@ class Kernel(Case):
         if reason:
             self.skipTest(reason)
         trial, set_up = self.run_kernel("tracefs", "--set", "lock=spin", "--set", "ops=20k")
-        self.assertEqual(trial["kernel"]["syscalls_per_op"], 0)
+        # Whoever waits for some milliseconds asks /proc whether the holder lives.
+        self.assertLess(trial["kernel"]["syscalls_per_op"], 0.005)
         self.assertEqual(trial["kernel"]["futex_per_op"], 0)
+        set_up -= trial["kernel"]["syscalls_per_op"] * sum(w["ops"] for w in trial["workers"])
         for lock, ops in (("sem", 100000), ("futex", 300000), ("sysv", 20000)):
             with self.subTest(lock):
                 trial, calls = self.run_kernel("tracefs", "--set", "lock=" + lock, "--set",
@@ -72,7 +74,9 @@ class Kernel(Case):
                 if lock == "sysv":
                     self.assertEqual(kernel["futex_per_op"], 0)
                 else:
-                    self.assertEqual(kernel["futex_per_op"], kernel["syscalls_per_op"])
+                    self.assertLessEqual(kernel["futex_per_op"], kernel["syscalls_per_op"])
+                    self.assertAlmostEqual(kernel["futex_per_op"] / kernel["syscalls_per_op"], 1,
+                                           delta=0.01)
 
     def test_uncontended_makes_no_call(self):
         reason = why_not()
