@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "export.h"
 #include "result.h"
+#include "result_internal.h"
 
 static const struct export_format *find(const char *name)
 {
@@ -37,8 +38,7 @@ static int write_as(const struct export_format *format, const json_t *result, co
 	if (memory && fclose(memory))
 		r = -ENOMEM;
 	if (r) {
-		fprintf(stderr, "shmbench export: %s: %s\n", format->name,
-			r == -EINVAL ? "a histogram in the result cannot be read" : strerror(-r));
+		fprintf(stderr, "shmbench export: %s: %s\n", format->name, strerror(-r));
 		free(text);
 		return EXIT_USAGE;
 	}
@@ -94,7 +94,9 @@ static int run(int argc, char **argv)
 		return usage_error(&command_export, "no --to FORMAT given");
 	if (result_read(argv[optind], stderr, &result))
 		return EXIT_USAGE;
-	code = write_as(format, result, path);
+	code = EXIT_USAGE;
+	if (!format->histograms || !result_check_histograms(result, argv[optind], stderr))
+		code = write_as(format, result, path);
 	json_decref(result);
 	return code;
 }

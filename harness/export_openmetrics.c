@@ -62,7 +62,7 @@ static void put_histogram(const char *point, const char *clock, const char *op,
 	fprintf(out, "} %llu\n", (unsigned long long)hist->count);
 	fputs("shmbench_latency_seconds_sum", out);
 	put_labels(point, clock, op, out);
-	fprintf(out, "} %.9g\n", (double)hist->sum_ns * 1e-9);
+	fprintf(out, "} %.15g\n", (double)hist->sum_ns * 1e-9);
 }
 
 static int put_latencies(const json_t *points, struct hist *hist, FILE *out)
@@ -72,7 +72,7 @@ static int put_latencies(const json_t *points, struct hist *hist, FILE *out)
 	for (size_t p = 0; p < json_array_size(points); p++) {
 		const json_t *point = json_array_get(points, p);
 
-		for (size_t c = 0; c < 2; c++) {
+		for (size_t c = 0; c < 2 && export_has_figures(point); c++) {
 			/* "all" is the sum of the others: a label of its own would count twice. */
 			for (size_t i = 2; i < RESULT_OPS; i++) {
 				int r = export_merge(point, clocks[c], result_ops[i].name, hist);
@@ -104,11 +104,11 @@ int export_openmetrics(const json_t *result, FILE *out)
 		double median = result_get_number(
 			json_object_get(json_object_get(point, "summary"), "ops_per_s"), "median");
 
-		if (isnan(median))
+		if (isnan(median) || !export_has_figures(point))
 			continue;
 		fputs("shmbench_ops_per_second{point=", out);
 		put_label(export_name(point), out);
-		fprintf(out, "} %.9g\n", median);
+		fprintf(out, "} %.15g\n", median);
 	}
 	fputs("# TYPE shmbench_latency_seconds histogram\n"
 	      "# UNIT shmbench_latency_seconds seconds\n"

@@ -88,20 +88,28 @@ int result_add_hist(const json_t *latency, struct hist *into)
 	return r;
 }
 
-static int each_of_trial(struct result_latency *at, result_latency_fn *fn, void *arg)
+int result_each_of_trial(const json_t *point, size_t point_idx, size_t trial_idx,
+			 result_latency_fn *fn, void *arg)
 {
-	const json_t *latency = json_object_get(at->trial, "latency");
+	struct result_latency at = { .point = point,
+				     .trial = json_array_get(json_object_get(point, "trials"),
+							     trial_idx),
+				     .point_idx = point_idx,
+				     .trial_idx = trial_idx };
+	const json_t *latency = json_object_get(at.trial, "latency");
 
+	if (!result_trial_is_ok(at.trial))
+		return 0;
 	for (size_t c = 0; c < 2; c++) {
 		for (size_t i = 0; i < RESULT_OPS; i++) {
 			int r;
 
-			at->clock = clocks[c];
-			at->op = result_ops[i].name;
-			at->latency = json_object_get(json_object_get(latency, at->clock), at->op);
-			if (!(result_get_number(at->latency, "count") > 0))
+			at.clock = clocks[c];
+			at.op = result_ops[i].name;
+			at.latency = json_object_get(json_object_get(latency, at.clock), at.op);
+			if (!(result_get_number(at.latency, "count") > 0))
 				continue;
-			r = fn(at, arg);
+			r = fn(&at, arg);
 			if (r)
 				return r;
 		}
@@ -111,22 +119,16 @@ static int each_of_trial(struct result_latency *at, result_latency_fn *fn, void 
 
 int result_each_latency(const json_t *points, result_latency_fn *fn, void *arg)
 {
+	int r = 0;
+
 	for (size_t p = 0; p < json_array_size(points); p++) {
 		const json_t *point = json_array_get(points, p);
-		const json_t *trials = json_object_get(point, "trials");
+		size_t nr = json_array_size(json_object_get(point, "trials"));
 
-		for (size_t k = 0; k < json_array_size(trials); k++) {
-			struct result_latency at = { .point = point,
-						     .trial = json_array_get(trials, k),
-						     .point_idx = p,
-						     .trial_idx = k };
-			int r = result_trial_is_ok(at.trial) ? each_of_trial(&at, fn, arg) : 0;
-
-			if (r)
-				return r;
-		}
+		for (size_t k = 0; k < nr && !r; k++)
+			r = result_each_of_trial(point, p, k, fn, arg);
 	}
-	return 0;
+	return r;
 }
 
 /* One H that was promised; where it is, in the document's own words. */

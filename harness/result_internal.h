@@ -90,6 +90,8 @@ struct result_latency {
 /* For each latency with samples of each trial that is ok. What fn returns, unless it
  * is 0, ends the walk. */
 typedef int result_latency_fn(const struct result_latency *at, void *arg);
+int result_each_of_trial(const json_t *point, size_t point_idx, size_t trial_idx,
+			 result_latency_fn *fn, void *arg);
 int result_each_latency(const json_t *points, result_latency_fn *fn, void *arg);
 /* Whether all of them can be read; if not, diag names the first, what and where. */
 int result_check_histograms(const json_t *result, const char *path, FILE *diag);

@@ -46,3 +46,13 @@ def percentile(counts, fraction):
         if below >= rank:
             return value
     raise AssertionError
+
+
+def bucket(ns):
+    """The lowest value of our bucket: 128 of them to a power of two."""
+    shift = max(0, ns.bit_length() - 8)
+    return ns >> shift << shift
+
+
+def width(ns):
+    return 1 << max(0, ns.bit_length() - 8)

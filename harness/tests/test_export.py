@@ -12,11 +12,11 @@ import unittest
 import xml.etree.ElementTree as ElementTree
 
 from cli_fixture import BRIEF, QUICK, ROOT, Case
-from hdr_reader import decode_v2, percentile
+from hdr_reader import bucket, decode_v2, percentile, width
 
 FORMATS = ("google-benchmark", "hlog", "hgrm", "openmetrics", "csv", "junit", "bmf",
            "custom-smaller", "custom-bigger")
-PERCENTILES = (("p50_ns", 0.5), ("p90_ns", 0.9), ("p99_ns", 0.99))
+PERCENTILES = (("p50_ns", 0.5), ("p90_ns", 0.9), ("p99_ns", 0.99), ("p999_ns", 0.999))
 COMPARE = "/usr/share/benchmark/compare.py"
 NODE = os.path.join(ROOT, "build/node")
 
@@ -51,16 +51,52 @@ class Exports(Case):
                         if latency and latency["count"]:
                             yield point, trial, clock, op, latency
 
+    def agree(self, found, wanted):
+        """Within 0.1 %, or the half nanosecond that a format of whole ones rounds off."""
+        self.assertLessEqual(abs(found - wanted), max(0.001 * wanted, 0.5))
+
+    def changed(self, change, *args):
+        result = json.loads(self.text)
+        change(result, *args)
+        return json.dumps(result)
+
     def test_csv(self):
-        rows = list(csv.DictReader(io.StringIO(self.export("csv").out)))
+        rows = list(csv.DictReader(io.StringIO(self.export("csv").out, newline="")))
         expected = list(self.each())
         self.assertEqual(len(rows), len(expected))
         for row, (point, trial, clock, op, latency) in zip(rows, expected):
-            self.assertEqual((row["point"], row["trial"], row["clock"], row["op"]),
-                             (point["name"], str(trial["trial"]), clock, op))
-            self.assertEqual(row["mix"], point["params"]["mix"])
+            self.assertEqual((row["point"], row["trial"], row["clock"], row["op"], row["status"]),
+                             (point["name"], str(trial["trial"]), clock, op, "ok"))
+            for key, value in point["params"].items():
+                self.assertEqual(row[key], value)
+            self.assertAlmostEqual(float(row["ops_per_s"]) / trial["ops_per_s"], 1, places=12)
             for key in ("count", "p50_ns", "p99_ns", "p9999_ns", "max_ns"):
                 self.assertEqual(float(row[key]) if row[key] else None, latency[key])
+
+    def test_csv_keeps_what_has_no_latency(self):
+        def change(result):
+            points = result["points"]
+            points[0]["trials"][0].update(status="not_measured", latency=None, ops_per_s=None)
+            points[0]["trials"][1]["superseded"] = True
+            points[0]["params"]["mix"] = 'a,"b"\n'
+            for trial in points[1]["trials"]:
+                trial["latency"] = dict(service=None, response=None)
+            points[2].update(status="skipped", trials=[])
+            points[2]["params"]["new"] = "1"
+        out = self.export("csv", self.changed(change)).out
+        rows = list(csv.DictReader(io.StringIO(out, newline="")))
+        self.assertTrue(all(None not in row and None not in row.values() for row in rows))
+        first = rows[0]
+        self.assertEqual([first[key] for key in ("trial", "trial_status", "ops_per_s", "op", "p50_ns")],
+                         ["0", "not_measured", "", "", ""])
+        self.assertEqual([rows[1][key] for key in ("trial", "trial_status", "ops_per_s", "op")],
+                         ["1", "superseded", "", ""])
+        self.assertEqual(first["mix"], 'a,"b"\n')
+        second = [row for row in rows if row["point"] == self.result["points"][1]["name"]]
+        self.assertEqual(len(second), 9)
+        self.assertTrue(all(float(row["ops_per_s"]) > 0 and row["op"] == "" for row in second))
+        self.assertEqual([(row["new"], row["status"], row["trial"]) for row in rows
+                          if row["point"] == "b"], [("1", "skipped", "")])
 
     def test_hlog(self):
         lines = self.export("hlog").out.splitlines()
@@ -70,14 +106,17 @@ class Exports(Case):
             if line.startswith("Tag="):
                 tag, start, length, most, text = line.split(",")
                 self.assertNotIn(" ", tag)
-                self.assertLess(float(length), 10)
-                found[tag[4:]] = decode_v2(text)
+                found[tag[4:]] = float(length), float(most), decode_v2(text)
         for point, trial, clock, op, latency in self.each():
-            counts = found["%s/trial=%d/%s.%s" % (point["name"], trial["trial"], clock, op)]
+            length, most, counts = found.pop(
+                "%s/trial=%d/%s.%s" % (point["name"], trial["trial"], clock, op))
+            self.assertAlmostEqual(length, trial["seconds"], delta=0.0006)
+            self.assertAlmostEqual(most * 1e6, latency["max_sampled_ns"], delta=600)
             self.assertEqual(sum(counts.values()), latency["count"])
             for key, fraction in PERCENTILES:
                 if latency[key] is not None:
-                    self.assertAlmostEqual(percentile(counts, fraction) / latency[key], 1, delta=0.002)
+                    self.agree(percentile(counts, fraction), latency[key])
+        self.assertEqual(found, {})
 
     @unittest.skipUnless(shutil.which("node") and os.path.isdir(NODE + "/node_modules/hdr-histogram-js"),
                          "needs node and its package hdr-histogram-js: scripts/setup ci")
@@ -88,29 +127,45 @@ class Exports(Case):
             const reader = new hdr.HistogramLogReader(fs.readFileSync(process.argv[1], 'utf8'));
             const all = {};
             for (let h; (h = reader.nextIntervalHistogram());)
-                all[h.tag] = [h.totalCount, h.getValueAtPercentile(50), h.getValueAtPercentile(99)];
+                all[h.tag] = [h.totalCount, ...[50, 90, 99, 99.9].map((p) => h.getValueAtPercentile(p))];
             console.log(JSON.stringify(all));"""
         done = subprocess.run(["node", "-e", script, self.path("out.hlog")], capture_output=True,
                               text=True, timeout=60, env=dict(os.environ, NODE_PATH=NODE + "/node_modules"))
         self.assertEqual(done.returncode, 0, done.stderr)
         read = json.loads(done.stdout)
         for point, trial, clock, op, latency in self.each():
-            count, p50, p99 = read["%s/trial=%d/%s.%s" % (point["name"], trial["trial"], clock, op)]
+            count, *values = read["%s/trial=%d/%s.%s" % (point["name"], trial["trial"], clock, op)]
             self.assertEqual(count, latency["count"])
-            self.assertAlmostEqual(p50 / latency["p50_ns"], 1, delta=0.002)
-            if latency["p99_ns"]:
-                self.assertAlmostEqual(p99 / latency["p99_ns"], 1, delta=0.002)
+            for value, (key, _) in zip(values, PERCENTILES):
+                if latency[key] is not None:
+                    self.agree(value, latency[key])
+
+    def merged(self):
+        """{(point, clock, op): [counts per value, sum of nanoseconds]} over all trials"""
+        found = {}
+        for point, _, clock, op, latency in self.each():
+            one = found.setdefault((point["name"], clock, op), [{}, 0])
+            for value, count in decode_v2(latency["hdr"]).items():
+                one[0][value] = one[0].get(value, 0) + count
+            one[1] += latency["mean_ns"] * latency["count"]
+        return found
 
     def test_hgrm(self):
-        text = self.export("hgrm").out
-        rows = re.findall(r"(?m)^ *([\d.]+) +([01]\.\d{12}) +(\d+)", text)
-        self.assertGreater(len(rows), 50)
-        last = 0
-        for value, fraction, total in rows:
-            last = 0 if float(fraction) == 0 else last
-            self.assertGreaterEqual(float(value), last)
-            last = float(value)
-        self.assertIn("#[Max ", text)
+        wanted = {key: counts for key, (counts, _) in self.merged().items()
+                  if key[1] == ("response" if key[0] == "b" else "service")}
+        for part in re.split(r"(?m)^#\[(?=\S+ \w+\.)", self.export("hgrm").out)[1:]:
+            name, clock, op = re.match(r"(\S+) (\w+)\.(\S+), nanoseconds", part).groups()
+            counts = wanted.pop((name, clock, op))
+            rows = re.findall(r"(?m)^ *([\d.]+) ([01]\.\d{12}) +(\d+)(?: +([\d.]+))?$", part)
+            self.assertEqual((rows[-1][1], int(rows[-1][2])), ("1.000000000000", sum(counts.values())))
+            for fraction in (0.5, 0.75, 0.9):
+                value, total = [(float(row[0]), int(row[2])) for row in rows
+                                if float(row[1]) == fraction][0]
+                self.agree(value, percentile(counts, fraction))
+                self.assertEqual(total, sum(count for at, count in counts.items()
+                                            if bucket(at) <= bucket(int(value))))
+            self.assertEqual([float(row[0]) for row in rows], sorted(float(row[0]) for row in rows))
+        self.assertEqual(wanted, {})
 
     def test_openmetrics(self):
         text = self.export("openmetrics").out
@@ -121,17 +176,22 @@ class Exports(Case):
             self.skipTest("needs python3-prometheus-client")
         families = {family.name: family for family in text_string_to_metric_families(text)}
         self.assertEqual(families["shmbench_latency_seconds"].type, "histogram")
-        counts = {}
+        found = {}
         for sample in families["shmbench_latency_seconds"].samples:
-            key = (sample.labels["point"], sample.labels["clock"], sample.labels["op"])
-            if sample.name.endswith("_count"):
-                counts[key] = sample.value
-        wanted = {}
-        for point, _, clock, op, latency in self.each():
-            if op not in ("all", "search"):
-                key = (point["name"], clock, op)
-                wanted[key] = wanted.get(key, 0) + latency["count"]
-        self.assertEqual(counts, wanted)
+            labels = sample.labels
+            one = found.setdefault((labels["point"], labels["clock"], labels["op"]), {})
+            one[labels.get("le", sample.name.rpartition("_")[2])] = sample.value
+        # Sums of others: they would count twice.
+        wanted = {key: one for key, one in self.merged().items() if key[2] not in ("all", "search")}
+        self.assertEqual(set(found), set(wanted))
+        for key, (counts, total_ns) in wanted.items():
+            self.agree(found[key].pop("sum") * 1e9, total_ns)
+            self.assertEqual(found[key].pop("count"), sum(counts.values()))
+            self.assertEqual(found[key]["+Inf"], sum(counts.values()))
+            self.assertEqual(len(found[key]), 31)
+            for le, below in found[key].items():
+                self.assertEqual(below, sum(count for value, count in counts.items() if le == "+Inf" or
+                                            bucket(value) + width(value) - 1 <= float(le) * 1e9 + 0.01))
 
     def test_google_benchmark(self):
         document = json.loads(self.export("google-benchmark").out)
@@ -156,50 +216,126 @@ class Exports(Case):
         for point in self.result["points"]:
             self.assertRegex(done.stdout, re.escape(point["name"]) + "_pvalue.*U Test, Repetitions: 9 vs 9")
 
+    def test_cpu_time_that_was_not_measured_is_nan(self):
+        def change(result):
+            result["points"][0]["trials"][0]["workers"] = None
+        text = self.export("google-benchmark", self.changed(change)).out
+        found = json.loads(text)["benchmarks"]
+        self.assertNotEqual(found[0]["cpu_time"], found[0]["cpu_time"])
+        self.assertEqual(text.count("NaN"), 1)
+        self.assertGreater(found[1]["cpu_time"], 0)
+
+    def metrics(self, result):
+        """{(point, metric): figure} as the contract names them"""
+        found = {}
+        for point in result["points"]:
+            for key, value in point["summary"].items():
+                for figure, one in ([("", value)] if key == "ops_per_s" else
+                                    value.items() if isinstance(value, dict) else []):
+                    clock, percent = re.match(r"(service_)?(?:(p\d+)_ns)?", figure).groups()
+                    name = key if key == "ops_per_s" else "%s%s.%s" % (
+                        "service." if clock else "", key, percent)
+                    if one["median"] is not None:
+                        found[point["name"], name] = one
+        return found
+
     def test_lists(self):
+        wanted = self.metrics(self.result)
+        self.assertIn(("b", "service.search.p50"), wanted)
+        found = {}
         for form, unit in (("custom-smaller", "ns"), ("custom-bigger", "ops/s")):
-            entries = json.loads(self.export(form).out)
-            self.assertTrue(entries)
-            for entry in entries:
+            for entry in json.loads(self.export(form).out):
                 self.assertEqual(entry["unit"], unit)
-                self.assertGreater(entry["value"], 0)
+                found[tuple(entry["name"].split(" "))] = entry
+        self.assertEqual(set(found), set(wanted))
         bmf = json.loads(self.export("bmf").out)
-        for point in self.result["points"]:
-            value = bmf[point["name"]]["ops-per-s"]
-            self.assertEqual(value["value"], point["summary"]["ops_per_s"]["median"])
-            self.assertLessEqual(value["lower_value"], value["upper_value"])
+        self.assertEqual({(name, key) for name, one in bmf.items() for key in one}, set(wanted))
+        for (name, metric), one in wanted.items():
+            self.agree(found[name, metric]["value"], one["median"])
+            self.agree(bmf[name][metric]["value"], one["median"])
+            self.assertEqual("range" in found[name, metric], one["low"] is not None)
+            self.assertEqual(bmf[name][metric].get("lower_value"), one["low"])
+            self.assertEqual(bmf[name][metric].get("upper_value"), one["high"])
+
+    def test_a_backlog_is_no_latency_and_a_failed_point_has_no_figures(self):
+        def change(result):
+            result["points"][0]["status"] = "failed"
+            result["points"][2]["summary"]["rate_note"] = "rate missed"
+        text = self.changed(change)
+        name = self.result["points"][0]["name"]
+        for form in ("google-benchmark", "openmetrics", "bmf", "custom-smaller", "custom-bigger"):
+            self.assertNotIn('"%s' % name, self.export(form, text).out)
+        names = {one["name"] for one in json.loads(self.export("custom-smaller", text).out)}
+        self.assertIn("b service.search.p50", names)
+        self.assertNotIn("b search.p50", names)
 
     def test_junit(self):
-        result = json.loads(self.text)
-        result["points"][0].update(status="not_measured", reason='a worker <died> "& went"')
-        suite = ElementTree.fromstring(self.export("junit", json.dumps(result)).out)[0]
-        self.assertEqual((suite.get("tests"), suite.get("errors"), suite.get("failures")),
-                         ("3", "1", "0"))
+        def change(result):
+            points = result["points"]
+            points[0].update(status="not_measured", reason='a worker <died> "& went"')
+            points[1].update(status="failed", reason="torn values")
+            points[2]["expect"] = [dict(text="ops_per_s>=1", value=2, met=True, reason=None)]
+            more = [("skipped", None, None), ("ok", None, False), ("ok", 5, False)]
+            for status, value, met in more:
+                points.append(dict(points[2], status=status, expect=[
+                    dict(text="search.p99<=1ns", value=value, met=met, reason="few")]))
+        suite = ElementTree.fromstring(self.export("junit", self.changed(change)).out)[0]
+        self.assertEqual([suite.get(key) for key in ("tests", "errors", "failures", "skipped")],
+                         ["6", "2", "2", "1"])
+        self.assertEqual([[one.tag for one in case] for case in suite],
+                         [["error"], ["failure"], [], ["skipped"], ["error"], ["failure"]])
+        self.assertEqual(suite[5][0].get("message"), "not met: search.p99<=1ns")
         self.assertEqual(suite[0][0].get("message"), 'a worker <died> "& went"')
 
     def test_what_was_not_measured_is_empty(self):
-        result = json.loads(self.text)
-        for point, _, _, _, latency in [(p, t, c, o, l) for p in result["points"] for t in p["trials"]
-                                        for c, ops in t["latency"].items()
-                                        for o, l in (ops or {}).items() if l]:
-            latency["p99_ns"] = latency["max_ns"] = None
-            latency.pop("hdr", None)
-        text = json.dumps(result)
-        for row in csv.DictReader(io.StringIO(self.export("csv", text).out)):
+        def change(result):
+            for point in result["points"]:
+                for value in point["summary"].values():
+                    for figure in [value, *value.values()] if isinstance(value, dict) else []:
+                        if isinstance(figure, dict) and "median" in figure:
+                            figure.update(median=None, low=None, high=None)
+                for trial in point["trials"]:
+                    for ops in trial["latency"].values():
+                        for latency in (ops or {}).values():
+                            latency["p99_ns"] = latency["max_ns"] = None
+        text = self.changed(change)
+        rows = list(csv.DictReader(io.StringIO(self.export("csv", text).out, newline="")))
+        self.assertGreater(len(rows), 9)
+        for row in rows:
             self.assertEqual((row["p99_ns"], row["max_ns"]), ("", ""))
-        self.assertNotIn("_bucket", self.export("openmetrics", text).out)
+        self.assertEqual(json.loads(self.export("bmf", text).out), {})
+        self.assertEqual(json.loads(self.export("custom-smaller", text).out), [])
+        self.assertEqual(json.loads(self.export("custom-bigger", text).out), [])
+        self.assertNotIn("shmbench_ops_per_second{", self.export("openmetrics", text).out)
+
+    def test_histograms_that_cannot_be_read(self):
+        place = "r.json: points[0].trials[3].latency.service.insert: key 'hdr': found "
+        wrong = self.result["points"][0]["trials"][3]["latency"]["service"]["all"]["hdr"]
+        for hdr, found in ((None, "no text"), ("HISTFAAAnonsense", "what is no HdrHistogram"),
+                           (wrong, "")):
+            def change(result, hdr=hdr):
+                result["points"][0]["trials"][3]["latency"]["service"]["insert"]["hdr"] = hdr
+            text = self.changed(change)
+            for form in ("hlog", "hgrm", "openmetrics"):
+                err = self.export(form, text, code=2)
+                self.assertIn(place + found, err.err)
+                self.assertEqual(err.out, "")
+            self.export("csv", text)
 
     def test_refusals(self):
-        bad = json.loads(self.text)
-        for trial in bad["points"][0]["trials"]:
-            for latency in trial["latency"]["service"].values():
-                if latency:
-                    latency["hdr"] = "HISTFAAAnonsense"
-        self.assertIn("cannot be read", self.export("openmetrics", json.dumps(bad), code=2).err)
-        self.assertIn("google-benchmark", self.export("xlsx", code=2).err)
-        for text in ("", "{", '{"schema": "other/1"}', self.text[:len(self.text) // 2]):
+        names = self.export("xlsx", code=2).err.split("allowed:")[1].split()
+        self.assertEqual(tuple(names), FORMATS)
+        explained = self.bench("export", "--help").out
+        for name in names:
+            self.assertRegex(explained, r"(?m)^ {20}%s {2,}\S" % name)
+        for text, what in (("", "is empty"), ("{", "cut off"), ("words", "not a JSON text"),
+                           ('{"schema": "other/1"}', "found 'other/1', expected 'shmbench.result/1'"),
+                           (self.text[:len(self.text) // 2], "cut off")):
             for form in FORMATS:
-                self.assertIn("r.json", self.export(form, text, code=2).err)
+                err = self.export(form, text, code=2).err
+                self.assertIn("r.json", err)
+                self.assertIn(what, err)
+        self.bench("export", "nowhere.json", "--to", "csv", code=2)
         self.bench("export", "r.json", code=2)
         self.bench("export", "--to", "csv", code=2)
 

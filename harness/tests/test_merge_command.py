@@ -8,7 +8,7 @@ import json
 import unittest
 
 from cli_fixture import BRIEF, QUICK, Case
-from hdr_reader import decode_v2
+from hdr_reader import bucket, decode_v2
 
 TEXT = QUICK + "lock = futex, spin\n[b]\ncapacity = 1000\nrate = 20k\nexpect = search.p50<=10s\n"
 
@@ -20,12 +20,6 @@ def each(trials):
             for op, latency in (ops or {}).items():
                 yield clock, op, latency
         yield "wait", "-", trial["wait"]
-
-
-def bucket(ns):
-    """Ours, by its lowest value: 128 to a power of two."""
-    shift = max(0, ns.bit_length() - 8)
-    return ns >> shift << shift
 
 
 def sums(trials):
