@@ -42,7 +42,8 @@ class Linearizable(Case):
             self.assertGreater(check["searched"], 0)
 
     def test_open_loop_and_by_operations(self):
-        for more in (("--set", "rate=100k", "--set", "duration=100ms"), ("--set", "ops=20k")):
+        # Enough operations that the first worker is not done before the last one has started.
+        for more in (("--set", "rate=100k", "--set", "duration=100ms"), ("--set", "ops=1M")):
             check, = self.lin(self.run_json(FEW_KEYS, *more))
             self.assertGreater(check["operations"], 5000)
             self.assertEqual(check["violations"], 0)
