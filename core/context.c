@@ -106,6 +106,7 @@ static int set_read_mode(struct shmht_ctx *ctx, struct shmht_error *err)
 	ctx->own_ops = map->strategy->ops_lockless;
 	if (ctx->read == SHMHT_READ_SEQLOCK) {
 		ctx->own_ops.search = search_seqlock;
+		ctx->own_ops.search_many = search_many_seqlock;
 		if (bytes > SEARCH_STACK_BYTES) {
 			ctx->bounce = malloc(bytes);
 			if (!ctx->bounce) {
@@ -115,6 +116,7 @@ static int set_read_mode(struct shmht_ctx *ctx, struct shmht_error *err)
 		}
 	} else if (ctx->read == SHMHT_READ_RCU) {
 		ctx->own_ops.search = search_rcu;
+		ctx->own_ops.search_many = search_many_rcu;
 		ctx->own_ops.lookup = lookup_rcu;
 		return rcu_ctx_open(ctx, err);
 	}
@@ -430,6 +432,12 @@ static int deadlock_lookup(struct shmht_ctx *ctx, const void *key, size_t key_le
 	return -EDEADLK;
 }
 
+static int deadlock_search_many(struct shmht_ctx *ctx, struct shmht_sought *sought, unsigned int nr)
+{
+	(void)ctx, (void)sought, (void)nr;
+	return -EDEADLK;
+}
+
 const struct shmht_ops shmht_ops_deadlock = {
 	.insert = deadlock_put,
 	.update = deadlock_put,
@@ -442,4 +450,5 @@ const struct shmht_ops shmht_ops_deadlock = {
 	.lock = deadlock_lock,
 	.unlock = deadlock_unlock,
 	.lookup = deadlock_lookup,
+	.search_many = deadlock_search_many,
 };

@@ -114,6 +114,8 @@ int search_rcu(struct shmht_ctx *ctx, const void *key, size_t key_len, void *val
 	       size_t *ret_len);
 int lookup_rcu(struct shmht_ctx *ctx, const void *key, size_t key_len, const void **ret_value,
 	       size_t *ret_len);
+int search_many_seqlock(struct shmht_ctx *ctx, struct shmht_sought *sought, unsigned int nr);
+int search_many_rcu(struct shmht_ctx *ctx, struct shmht_sought *sought, unsigned int nr);
 int lookup_unsupported(struct shmht_ctx *ctx, const void *key, size_t key_len,
 		       const void **ret_value, size_t *ret_len);
 

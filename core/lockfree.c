@@ -51,10 +51,9 @@ INLINE bool sequence_held(const struct found *f)
 #endif
 }
 
-INLINE bool is_key(struct shmht_ctx *ctx, uint32_t cell, const unsigned char *key, size_t key_len,
-		   struct found *f)
+/* Is f->cell's key this one? */
+INLINE bool is_key(struct found *f, const unsigned char *key, size_t key_len)
 {
-	f->cell = cell_at(ctx, cell);
 	f->meta = ld_acquire(&f->cell->meta);
 	return likely(meta_key_len(f->meta) == key_len) &&
 	       likely(words_equal(f->cell->words, key, key_len, true));
@@ -74,7 +73,8 @@ static __attribute__((noinline)) int walk_chain(struct shmht_ctx *ctx, const uns
 	for (uint64_t steps = 0; cell; steps++) {
 		if (!cell_valid(ctx, cell) || steps > ctx->nr_cells)
 			return implausible(f);
-		if (is_key(ctx, cell, key, key_len, f))
+		f->cell = cell_at(ctx, cell);
+		if (is_key(f, key, key_len))
 			return 0;
 		if (!sequence_held(f))
 			return AGAIN;
@@ -104,7 +104,8 @@ INLINE int pass(struct shmht_ctx *ctx, uint64_t k, uint64_t h, const unsigned ch
 
 		if (unlikely(!cell_valid(ctx, cell)))
 			return implausible(f);
-		if (is_key(ctx, cell, key, key_len, f))
+		f->cell = cell_at(ctx, cell);
+		if (is_key(f, key, key_len))
 			return 0;
 	}
 	if (unlikely(f->head >> 32)) {
@@ -308,3 +309,5 @@ int lookup_unsupported(struct shmht_ctx *ctx, const void *key, size_t key_len,
 	(void)ctx, (void)key, (void)key_len, (void)ret_value, (void)ret_len;
 	return -EOPNOTSUPP;
 }
+
+#include "lockfree_many.inc.h"

@@ -59,6 +59,7 @@ _Static_assert(_Alignof(struct lock) <= LOCK_SLOT_BYTES, "the slot's alignment")
 #include "table_lockless.inc.h"
 #include "table_change.inc.h"
 #include "table_search.inc.h"
+#include "table_search_many.inc.h"
 
 enum put_mode { PUT_INSERT, PUT_UPDATE, PUT_UPSERT };
 
@@ -224,7 +225,8 @@ const struct shmht_strategy LOCK_SYMBOL = {
 		 .remove_oldest = op_remove_oldest,
 		 .lock = op_lock,
 		 .unlock = op_unlock,
-		 .lookup = lookup_unsupported },
+		 .lookup = lookup_unsupported,
+		 .search_many = op_search_many },
 	.ops_lockless = { .insert = op_insert_lockless,
 			  .update = op_update_lockless,
 			  .upsert = op_upsert_lockless,
@@ -235,7 +237,8 @@ const struct shmht_strategy LOCK_SYMBOL = {
 			  .remove_oldest = op_remove_oldest,
 			  .lock = op_lock,
 			  .unlock = op_unlock,
-			  .lookup = lookup_unsupported },
+			  .lookup = lookup_unsupported,
+			  .search_many = op_search_many },
 	.note_holder = note_stripe_holder,
 	.recover = recover_stripe,
 };

@@ -113,22 +113,28 @@ static void lock_unlock(struct gbench_state *state, const void *arg)
 	close_table(&table);
 }
 
+static void draw_keys(uint64_t keys[KEYS][2], uint64_t first)
+{
+	uint64_t seed = 1;
+
+	for (uint32_t i = 0; i < KEYS; i++) {
+		seed = seed * 6364136223846793005u + 1442695040888963407u;
+		key_of(first + (seed >> 33) % ENTRIES, keys[i]);
+	}
+}
+
 /* Keys from first on, in random order; each search must end in expected. */
 static void search(struct gbench_state *state, const struct setting *setting, uint64_t first,
 		   int expected)
 {
 	static uint64_t keys[KEYS][2];
 	struct table table;
-	uint64_t seed = 1;
 	uint32_t next = 0;
 	int bad = 0;
 
 	if (!open_table(state, setting, &table))
 		return;
-	for (uint32_t i = 0; i < KEYS; i++) {
-		seed = seed * 6364136223846793005u + 1442695040888963407u;
-		key_of(first + (seed >> 33) % ENTRIES, keys[i]);
-	}
+	draw_keys(keys, first);
 	while (gbench_next(state)) {
 		for (uint32_t i = 0; i < GBENCH_BATCH; i++) {
 			char value[64];
@@ -137,6 +143,38 @@ static void search(struct gbench_state *state, const struct setting *setting, ui
 			bad |= shmht_search(table.ctx, keys[next++ % KEYS], 16, value,
 					    sizeof(value), &len) != expected;
 			keep(value);
+		}
+	}
+	if (bad)
+		gbench_fail(state, "a search did not end as it must");
+	close_table(&table);
+}
+
+/* An iteration is a key, as in search_hit; 32 of them a call. */
+static void search_many(struct gbench_state *state, const void *arg)
+{
+	_Static_assert(GBENCH_BATCH % SHMHT_MANY_MAX == 0, "whole calls");
+	static uint64_t keys[KEYS][2];
+	static char values[SHMHT_MANY_MAX][64];
+	struct shmht_sought sought[SHMHT_MANY_MAX];
+	struct table table;
+	uint32_t next = 0;
+	int bad = 0;
+
+	if (!open_table(state, arg, &table))
+		return;
+	draw_keys(keys, 0);
+	while (gbench_next(state)) {
+		for (uint32_t i = 0; i < GBENCH_BATCH; i += SHMHT_MANY_MAX) {
+			for (uint32_t k = 0; k < SHMHT_MANY_MAX; k++)
+				sought[k] = (struct shmht_sought){ .key = keys[next++ % KEYS],
+								   .key_len = 16,
+								   .value = values[k],
+								   .size = sizeof(values[k]) };
+			bad |= shmht_search_many(table.ctx, sought, SHMHT_MANY_MAX);
+			for (uint32_t k = 0; k < SHMHT_MANY_MAX; k++)
+				bad |= sought[k].result;
+			keep(values);
 		}
 	}
 	if (bad)
@@ -272,11 +310,13 @@ int main(int argc, char **argv)
 		name_and_register("lock_unlock", strategy->name, "", lock_unlock, &settings[i]);
 		name_and_register("search_hit", strategy->name, "", search_hit, &settings[i]);
 		name_and_register("search_miss", strategy->name, "", search_miss, &settings[i]);
+		name_and_register("search_many", strategy->name, "", search_many, &settings[i]);
 		name_and_register("insert_remove", strategy->name, "", insert_remove, &settings[i]);
 	}
 	for (uint32_t i = 0; i < 2; i++) {
 		name_and_register("search_hit", "futex", reads[i], search_hit, &lockless[i]);
 		name_and_register("search_miss", "futex", reads[i], search_miss, &lockless[i]);
+		name_and_register("search_many", "futex", reads[i], search_many, &lockless[i]);
 		name_and_register("insert_remove", "futex", reads[i], insert_remove, &lockless[i]);
 	}
 	gbench_register("attach", attach, &lockless[0]);

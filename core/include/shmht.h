@@ -267,6 +267,18 @@ struct shmht_lock_stats {
 
 const struct shmht_lock_stats *shmht_ctx_stats(const struct shmht_ctx *ctx);
 
+#define SHMHT_MANY_MAX 32u
+
+/* One key of shmht_search_many(): what is asked, and what came of it. */
+struct shmht_sought {
+	const void *key;
+	size_t key_len;
+	void *value; /* room for `size` bytes */
+	size_t size;
+	size_t len; /* out, as shmht_search() sets *ret_len */
+	int result; /* out: what shmht_search() would have returned */
+};
+
 typedef int (*shmht_foreach_fn)(const void *key, size_t key_len, const void *value,
 				size_t value_len, void *arg);
 typedef void (*shmht_report_fn)(const char *broken_invariant, void *arg);
@@ -285,6 +297,7 @@ struct shmht_ops {
 	int (*lock)(struct shmht_ctx *, uint32_t);
 	void (*unlock)(struct shmht_ctx *, uint32_t);
 	int (*lookup)(struct shmht_ctx *, const void *, size_t, const void **, size_t *);
+	int (*search_many)(struct shmht_ctx *, struct shmht_sought *, unsigned int);
 };
 
 /* The visible head of a context: one indirect call per operation, no more. */
@@ -330,6 +343,20 @@ static inline int shmht_search(struct shmht_ctx *ctx, const void *key, size_t ke
 			       size_t size, size_t *ret_len)
 {
 	return SHMHT_CALL(ctx, search, key, key_len, value, size, ret_len);
+}
+
+/*
+ * Searches for up to SHMHT_MANY_MAX keys whose cache misses overlap: faster than
+ * one by one where the table is larger than the caches. Each answer stands in its
+ * key's result, and is right as of some moment of the call, not all of one. Locks
+ * are taken one after the other, each once. 0; -ETIMEDOUT when a key timed out (the
+ * others have their answers; after the first wait no other is waited for);
+ * -EINVAL when nr is too large, with nothing written.
+ */
+static inline int shmht_search_many(struct shmht_ctx *ctx, struct shmht_sought *sought,
+				    unsigned int nr)
+{
+	return SHMHT_CALL(ctx, search_many, sought, nr);
 }
 
 /*
@@ -451,7 +478,7 @@ uint64_t shmht_fingerprint(const struct shmht *map);
 #define SHMHT_CAP_YIELDS 128u	/* gives up its CPU while waiting, but stays runnable */
 #define SHMHT_CAP_TEST_ONLY 64u /* deliberately broken; test builds only */
 
-#define SHMHT_STRATEGY_ABI 2u
+#define SHMHT_STRATEGY_ABI 3u
 
 struct shmht_strategy {
 	uint32_t abi_version; /* SHMHT_STRATEGY_ABI */
@@ -474,7 +501,7 @@ struct shmht_strategy {
 	void (*ctx_leave)(struct shmht_ctx *);
 	void (*map_leave)(struct shmht *);
 	struct shmht_ops ops;	       /* read = locked */
-	struct shmht_ops ops_lockless; /* the others; search and lookup are the core's */
+	struct shmht_ops ops_lockless; /* the others; searches and lookup are the core's */
 	/* Notes in the context who holds stripe k's lock, for shmht_ctx_holder(). */
 	void (*note_holder)(struct shmht_ctx *, uint32_t k);
 	/* Where stripe k's holder is dead: takes the lock, repairs, lets go. */

@@ -110,6 +110,33 @@ static void do_search(struct run *run, uint64_t nr)
 	}
 }
 
+/* As many as the dice say, of neighbouring numbers and in any stripes. */
+static void do_search_many(struct run *run, uint64_t first)
+{
+	unsigned char keys[SHMHT_MANY_MAX][KEY_MAX], got[SHMHT_MANY_MAX][VALUE_MAX];
+	struct shmht_sought sought[SHMHT_MANY_MAX];
+	unsigned int n = (unsigned int)random_below(&run->random, SHMHT_MANY_MAX + 1);
+
+	for (unsigned int i = 0; i < n; i++)
+		sought[i] = (struct shmht_sought){
+			.key = keys[i],
+			.key_len = key_bytes(run, (first + i) % run->model.keys, keys[i]),
+			.value = got[i],
+			.size = run->cfg.value_size,
+			.len = 7777,
+		};
+	assert_rc(shmht_search_many(run->t.ctx, sought, n), 0);
+	for (unsigned int i = 0; i < n; i++) {
+		uint64_t nr = (first + i) % run->model.keys;
+
+		assert_rc(sought[i].result, run->model.entries[nr].present ? 0 : -ENOENT);
+		if (!sought[i].result)
+			check_value(run, nr, got[i], sought[i].len);
+		else
+			assert_int_equal(sought[i].len, 7777);
+	}
+}
+
 static void do_remove(struct run *run, uint64_t nr)
 {
 	struct model_entry *e = &run->model.entries[nr];
@@ -192,8 +219,10 @@ static void one_operation(struct run *run, unsigned int phase)
 	uint64_t dice = random_below(&run->random, 1000);
 	uint64_t puts = phase == 0 ? 700 : phase == 1 ? 150 : 400;
 
-	if (dice < 250)
+	if (dice < 240)
 		do_search(run, nr);
+	else if (dice < 250)
+		do_search_many(run, nr);
 	else if (dice < 250 + puts * 3 / 4)
 		do_put(run, nr, (unsigned int)(dice % 3));
 	else if (dice < 997)

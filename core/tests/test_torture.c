@@ -21,6 +21,9 @@
 #define HOT 64u
 #define KEYS 2000u
 #define WORDS 8u
+#ifndef MANY_ONLY /* 1: by search_many() alone */
+#define MANY_ONLY 0
+#endif
 #ifdef EXPECT_CAUGHT
 #define SECONDS 10 /* it ends with the first find */
 #else
@@ -111,18 +114,42 @@ static void read_in_place(struct torture *tt, struct shmht_ctx *ctx, struct rand
 	shmht_read_end(ctx);
 }
 
-static void read_copy(struct torture *tt, struct shmht_ctx *ctx, struct random *random)
+static void judge(struct torture *tt, uint64_t key, int r, const void *value, size_t len)
 {
-	uint64_t key = pick(random), value[WORDS];
-	size_t len;
-	int r = shmht_search(ctx, &key, sizeof(key), value, sizeof(value), &len);
-
 	if (r == -ENOENT && key < PERMANENT)
 		atomic_fetch_add(&tt->missed, 1);
 	else if (r && r != -ENOENT)
 		atomic_fetch_add(&tt->wrong_results, 1);
 	else if (!r && !value_right(key, value, len))
 		atomic_fetch_add(&tt->stale, 1);
+}
+
+static void read_copy(struct torture *tt, struct shmht_ctx *ctx, struct random *random)
+{
+	uint64_t key = pick(random), value[WORDS];
+	size_t len;
+	int r = shmht_search(ctx, &key, sizeof(key), value, sizeof(value), &len);
+
+	judge(tt, key, r, value, len);
+}
+
+static void read_many(struct torture *tt, struct shmht_ctx *ctx, struct random *random)
+{
+	unsigned int nr = 1 + (unsigned int)random_below(random, SHMHT_MANY_MAX);
+	uint64_t keys[SHMHT_MANY_MAX], values[SHMHT_MANY_MAX][WORDS];
+	struct shmht_sought sought[SHMHT_MANY_MAX];
+
+	for (unsigned int i = 0; i < nr; i++) {
+		keys[i] = pick(random);
+		sought[i] = (struct shmht_sought){ .key = &keys[i],
+						   .key_len = sizeof(keys[i]),
+						   .value = values[i],
+						   .size = sizeof(values[i]) };
+	}
+	if (shmht_search_many(ctx, sought, nr))
+		atomic_fetch_add(&tt->wrong_results, 1);
+	for (unsigned int i = 0; i < nr; i++)
+		judge(tt, keys[i], sought[i].result, values[i], sought[i].len);
 }
 
 static int work(struct torture *tt, struct shmht *map)
@@ -139,7 +166,9 @@ static int work(struct torture *tt, struct shmht *map)
 	while (shmht_monotonic_ns() < end)
 		for (int i = 0; i < 64; i++, n++) {
 			change(tt, ctx, &random, ++serial);
-			if (tt->sections && n % 2)
+			if (MANY_ONLY || n % 8 == 4)
+				read_many(tt, ctx, &random);
+			else if (tt->sections && n % 2)
 				read_in_place(tt, ctx, &random);
 			else
 				read_copy(tt, ctx, &random);

@@ -27,9 +27,10 @@ class Microbench(unittest.TestCase):
         strategies = {row.split()[0] for row in listed.split("\n\n")[0].splitlines()[1:]}
         self.assertGreaterEqual(len(strategies), 11)
         wanted = {"%s/%s" % (part, name) for name in strategies
-                  for part in ("lock_unlock", "search_hit", "search_miss", "insert_remove")}
+                  for part in ("lock_unlock", "search_hit", "search_miss", "search_many",
+                               "insert_remove")}
         wanted |= {"%s/futex/%s" % (part, read) for read in ("seqlock", "rcu")
-                   for part in ("search_hit", "search_miss", "insert_remove")}
+                   for part in ("search_hit", "search_miss", "search_many", "insert_remove")}
         wanted |= {"attach", "hash/16", "histogram_record", "clock/ticks", "clock/ticks_ordered",
                    "clock/monotonic"}
         self.assertEqual(set(rows), wanted)
