@@ -171,6 +171,13 @@ static int plan_promise(const struct plan_options *opt, const struct scenario *s
 	struct plan_row *rows = NULL;
 	int nr, code, r;
 
+	for (size_t i = 0; i < scenario->nr_points; i++)
+		if (scenario->points[i].params.mix[OP_SEARCH_MANY] > 0)
+			return usage_error(
+				&command_plan,
+				"%s: search_many in the mix; a plan is for an open loop, "
+				"which has none",
+				scenario->points[i].name);
 	supervise_init();
 	nr = plan_slo_run(&request, &rows);
 	if (nr < 0) {

@@ -13,6 +13,8 @@ static const char *prepare(struct scenario *scenario)
 
 		if (params->rate || params->ops)
 			return "it has a rate or ops; torture is a closed loop by time: leave them out";
+		if (params->mix[OP_SEARCH_MANY] > 0)
+			return "it has search_many in its mix; torture searches key by key";
 		if (params->workers != WORKERS_PROCESS)
 			return "it has workers = thread; torture is about processes";
 		if (params->verify != VERIFY_VALUES)

@@ -98,14 +98,25 @@ static double sum_of_outcome(const json_t *trials, const char *op, const char *o
 	return sum;
 }
 
+static bool any_has_outcome(const json_t *trials, const char *op)
+{
+	for (size_t k = 0; k < json_array_size(trials); k++)
+		if (json_object_get(json_object_get(json_array_get(trials, k), "outcomes"), op))
+			return true;
+	return false;
+}
+
 static json_t *merge_outcomes(const json_t *trials)
 {
 	json_t *outcomes = json_object();
 	int rc = 0;
 
 	for (int op = 0; op < OP_NR; op++) {
-		json_t *of_op = json_object();
+		json_t *of_op;
 
+		if (op == OP_SEARCH_MANY && !any_has_outcome(trials, op_names[op]))
+			continue;
+		of_op = json_object();
 		for (int i = 0; i < OUTCOME_NR; i++)
 			rc |= json_object_set_new(of_op, outcome_names[i],
 						  result_number(sum_of_outcome(trials, op_names[op],

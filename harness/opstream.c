@@ -24,6 +24,7 @@
 #include "rng.h"
 
 #define TIMED_BIT ((uint64_t)1 << 2)
+#define MANY_BIT ((uint64_t)1 << 3)
 #define LEN_SHIFT 4
 #define LEN_BITS 20
 #define KEY_SHIFT 24
@@ -42,23 +43,38 @@ static void stream_rng(struct rng *rng, const struct params *params, uint32_t tr
 	rng_seed(rng, params->seed, (uint64_t)trial << 32 | worker << 8 | purpose);
 }
 
+/* Of a mix's share, in draws: one of search_many brings `batch` operations. */
+static double draws_of(const struct params *params, int kind)
+{
+	double share = params->mix[kind];
+
+	return kind == OP_SEARCH_MANY && share > 0 ? share / params->batch : share;
+}
+
 /* below[k]: draws under it are of kind k or an earlier one. A kind of weight 0
  * gets no draw at all, nor does rounding leave one without a kind. */
-static int kind_thresholds(const double mix[OP_NR], uint64_t below[OP_NR])
+static int kind_thresholds(const struct params *params, uint64_t below[OP_NR])
 {
-	double sum = 0;
+	const double *mix = params->mix;
+	double sum = 0, share = 0, draws = 0;
 	int last = -1;
 
 	for (int k = 0; k < OP_NR; k++) {
 		if (!(mix[k] >= 0 && mix[k] <= 1))
 			return -EINVAL;
 		sum += mix[k];
-		below[k] = sum < 1 ? (uint64_t)(sum * (double)KIND_ONE + 0.5) : KIND_ONE;
-		if (mix[k] > 0)
-			last = k;
+		draws += draws_of(params, k);
 	}
 	if (fabs(sum - 1) > 1e-6)
 		return -EINVAL;
+	if (mix[OP_SEARCH_MANY] <= 0)
+		draws = 1; /* not a rounding error away from it */
+	for (int k = 0; k < OP_NR; k++) {
+		share += draws_of(params, k) / draws;
+		below[k] = share < 1 ? (uint64_t)(share * (double)KIND_ONE + 0.5) : KIND_ONE;
+		if (mix[k] > 0)
+			last = k;
+	}
 	for (int k = last; k < OP_NR; k++)
 		below[k] = KIND_ONE;
 	return 0;
@@ -68,6 +84,8 @@ static int inputs_valid(const struct params *params, uint32_t worker)
 {
 	return params->keyspace && params->keyspace <= KEYSPACE_MAX && worker < params->procs &&
 	       worker < SHMHT_WORKERS_MAX &&
+	       (params->mix[OP_SEARCH_MANY] <= 0 ||
+		(params->batch && params->batch <= SHMHT_MANY_MAX)) &&
 	       (params->latency != LATENCY_SAMPLED || params->sample_every);
 }
 
@@ -91,6 +109,8 @@ static void fill(const struct params *params, uint32_t trial, uint32_t worker,
 	uint32_t every = timed_every(params);
 	struct rng work, keys, timed;
 	struct keydist dist;
+	uint32_t run = 0; /* words left of the present call */
+	uint64_t bits = 0;
 
 	stream_rng(&work, params, trial, worker, PURPOSE_WORK);
 	stream_rng(&keys, params, trial, worker, PURPOSE_KEYS);
@@ -99,13 +119,19 @@ static void fill(const struct params *params, uint32_t trial, uint32_t worker,
 		     params->procs);
 	for (uint32_t i = 0; i < len; i++) {
 		uint64_t word = rng_next(&work), draw = word >> LEN_BITS, op;
+		bool begins = !run;
 		unsigned int kind = 0;
 
-		while (draw >= below[kind])
-			kind++;
-		op = keydist_draw(&dist, (enum op_kind)kind, &keys) << KEY_SHIFT |
-		     (word & ((1u << LEN_BITS) - 1)) << LEN_SHIFT | kind;
-		if (every && rng_below(&timed, every) == 0)
+		if (begins) {
+			while (draw >= below[kind])
+				kind++;
+			run = kind == OP_SEARCH_MANY ? params->batch : 1;
+			bits = kind == OP_SEARCH_MANY ? OP_SEARCH | MANY_BIT : kind;
+		}
+		run--;
+		op = keydist_draw(&dist, (enum op_kind)(bits & 3), &keys) << KEY_SHIFT |
+		     (word & ((1u << LEN_BITS) - 1)) << LEN_SHIFT | bits;
+		if (begins && every && rng_below(&timed, every) == 0)
 			op |= TIMED_BIT;
 		ring[i] = op;
 	}
@@ -130,7 +156,12 @@ static void hash_inputs(XXH3_state_t *state, const struct params *params, uint32
 	int by_worker = keys->kind == KEYS_LATEST || keys->kind == KEYS_SEQUENTIAL;
 
 	XXH3_64bits_update(state, whole, sizeof(whole));
-	XXH3_64bits_update(state, params->mix, sizeof(params->mix));
+	/* search_many only where it is: the others keep the hashes they had before it. */
+	XXH3_64bits_update(state, params->mix, OP_SEARCH_MANY * sizeof(params->mix[0]));
+	if (params->mix[OP_SEARCH_MANY] > 0) {
+		XXH3_64bits_update(state, &params->mix[OP_SEARCH_MANY], sizeof(params->mix[0]));
+		XXH3_64bits_update(state, &params->batch, sizeof(params->batch));
+	}
 	if (by_rank)
 		XXH3_64bits_update(state, &keys->theta, sizeof(keys->theta));
 	if (keys->kind == KEYS_HOTSPOT) {
@@ -164,7 +195,7 @@ int opstream_make(const struct params *params, uint32_t trial, uint32_t worker, 
 
 	if (!inputs_valid(params, worker))
 		return -EINVAL;
-	rc = kind_thresholds(params->mix, below);
+	rc = kind_thresholds(params, below);
 	if (rc)
 		return rc;
 	fill(params, trial, worker, below, ring, len);

@@ -13,7 +13,11 @@
 
 #define OPSTREAM_LEN (1u << 20)
 
-/* bits 0-1 kind, 2 timed, 3 reserved, 4-23 value-length draw, 24-63 key id */
+/*
+ * bits 0-1 kind, 2 timed, 3 many, 4-23 value-length draw, 24-63 key id. A
+ * search_many call is a run of `batch` words, each a search with bit 3 set, the
+ * first of which says whether the call is timed; at the ring's end it is cut.
+ */
 static inline enum op_kind op_get_kind(uint64_t op)
 {
 	return (enum op_kind)(op & 3u);
@@ -21,6 +25,10 @@ static inline enum op_kind op_get_kind(uint64_t op)
 static inline int op_is_timed(uint64_t op)
 {
 	return (int)(op >> 2 & 1u);
+}
+static inline int op_is_many(uint64_t op)
+{
+	return (int)(op >> 3 & 1u);
 }
 static inline uint64_t op_get_key(uint64_t op)
 {

@@ -14,7 +14,7 @@
 #include "scenario_internal.h"
 #include "units.h"
 
-const char *const op_names[OP_NR] = { "search", "insert", "update", "remove" };
+const char *const op_names[OP_NR] = { "search", "insert", "update", "remove", "search_many" };
 
 /* Appends, and stays within size when the buffer is too small. */
 __attribute__((format(printf, 3, 4))) static void append(char *buf, size_t size, const char *fmt,

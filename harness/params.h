@@ -13,8 +13,8 @@
 #include "intervals.h"
 #include "shmht.h"
 
-enum op_kind { OP_SEARCH, OP_INSERT, OP_UPDATE, OP_REMOVE, OP_NR };
-extern const char *const op_names[OP_NR]; /* "search" "insert" "update" "remove" */
+enum op_kind { OP_SEARCH, OP_INSERT, OP_UPDATE, OP_REMOVE, OP_SEARCH_MANY, OP_NR };
+extern const char *const op_names[OP_NR]; /* "search" ... "search_many" */
 
 enum keydist_kind { KEYS_UNIFORM, KEYS_ZIPF, KEYS_HOTSPOT, KEYS_LATEST, KEYS_SEQUENTIAL };
 
@@ -73,7 +73,8 @@ struct params {
 	uint64_t preload;	       /* entries, resolved */
 	uint64_t keyspace;	       /* distinct keys, resolved */
 	struct keydist_params keys;
-	double mix[OP_NR];		 /* normalised: sums to 1 */
+	double mix[OP_NR];		 /* normalised: sums to 1; each key is an operation */
+	uint32_t batch;			 /* keys of a search_many call */
 	uint64_t duration_ns, warmup_ns; /* duration 0: by ops */
 	uint64_t ops;			 /* per worker; 0: by duration */
 	uint32_t trials;

@@ -179,6 +179,24 @@ static bool check_verify(const struct expansion *x, const struct draft *draft)
 	return false;
 }
 
+/* The keys of a call go in together and come back together. */
+static bool check_many(const struct expansion *x, const struct params *params)
+{
+	if (params->mix[OP_SEARCH_MANY] <= 0)
+		return true;
+	if (params->rate)
+		point_error(x, KEY_RATE,
+			    "allowed without search_many in the mix: an open loop "
+			    "plans each operation by itself");
+	else if (params->verify == VERIFY_LINEARIZABLE)
+		point_error(x, KEY_VERIFY,
+			    "allowed without search_many in the mix, whose keys "
+			    "have one time for all");
+	else
+		return true;
+	return false;
+}
+
 /* A killed thread takes its whole process along. */
 static bool check_faults(const struct expansion *x, const struct params *params)
 {
@@ -260,6 +278,18 @@ static bool check_target(const struct expansion *x, struct draft *draft,
 			    params->lock);
 		good = false;
 	}
+	if (target->searches_only) {
+		if (params->mix[OP_SEARCH] < 1) {
+			point_error(x, KEY_MIX, "allowed with lock %s: search:100 alone",
+				    params->lock);
+			good = false;
+		}
+		params->verify = VERIFY_OFF; /* it has no values */
+	} else if (params->mix[OP_SEARCH_MANY] > 0) {
+		point_error(x, KEY_MIX, "search_many is not allowed with lock %s, which has none",
+			    params->lock);
+		good = false;
+	}
 	if (target->one_process)
 		params->workers = WORKERS_THREAD;
 	if (target->missing)
@@ -291,6 +321,7 @@ enum verdict point_check(const struct expansion *x, struct draft *draft, char **
 	good &= check_load(x, draft);
 	good &= check_verify(x, draft);
 	good &= check_faults(x, params);
+	good &= check_many(x, params);
 	good &= target ? check_target(x, draft, target, ret_skip_reason) : check_region(x, draft);
 	/* In this order: each uses what the one before resolved. */
 	good = check_keyspace(x, draft) && check_preload(x, draft) && good;

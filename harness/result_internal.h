@@ -57,7 +57,7 @@ struct result_op {
 	unsigned int ops;     /* bits of enum op_kind: in the mix when one of them is */
 	unsigned int classes; /* bits of enum hist_class that it merges */
 };
-#define RESULT_OPS 7
+#define RESULT_OPS 8
 extern const struct result_op result_ops[RESULT_OPS];
 bool result_op_in_mix(const struct result_op *op, const struct params *params);
 

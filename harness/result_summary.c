@@ -76,21 +76,34 @@ static void add_workers(struct totals *totals, const json_t *trial)
 	}
 }
 
+/* Both kinds of search count their keys; one that is not in the mix adds nothing. */
+static void add_hits(struct totals *totals, const json_t *outcomes)
+{
+	static const enum op_kind kinds[] = { OP_SEARCH, OP_SEARCH_MANY };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		const json_t *search = json_object_get(outcomes, op_names[kinds[i]]);
+
+		if (!search && kinds[i] == OP_SEARCH_MANY)
+			continue;
+		totals->hits += result_get_number(search, "ok");
+		totals->searches += result_get_number(search, "ok") +
+				    result_get_number(search, "miss");
+	}
+}
+
 static void add_totals(struct totals *totals, const json_t *trials)
 {
 	for (size_t i = 0; i < json_array_size(trials); i++) {
-		const json_t *trial = json_array_get(trials, i), *search;
+		const json_t *trial = json_array_get(trials, i);
 
 		if (!result_trial_is_ok(trial))
 			continue;
-		search = json_object_get(json_object_get(trial, "outcomes"), op_names[OP_SEARCH]);
 		totals->ops += result_get_number(trial, "ops");
 		totals->syscalls += result_get_number(trial, "ops") *
 				    result_get_number(json_object_get(trial, "kernel"),
 						      "syscalls_per_op");
-		totals->hits += result_get_number(search, "ok");
-		totals->searches += result_get_number(search, "ok") +
-				    result_get_number(search, "miss");
+		add_hits(totals, json_object_get(trial, "outcomes"));
 		totals->worst_wait_ns = fmax(totals->worst_wait_ns,
 					     result_get_number(json_object_get(trial, "wait"),
 							       "max_ns"));

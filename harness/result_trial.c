@@ -106,14 +106,18 @@ static double stalled_share(const struct trial *trial)
 	return stalled_s / (trial->nr_workers * trial->seconds);
 }
 
-static json_t *outcomes_object(const struct trial *trial)
+/* Keys, not calls; of search_many only where it was asked for. */
+static json_t *outcomes_object(const struct params *params, const struct trial *trial)
 {
 	json_t *outcomes = json_object();
 	int rc = 0;
 
 	for (int op = 0; op < OP_NR; op++) {
-		json_t *of_op = json_object();
+		json_t *of_op;
 
+		if (op == OP_SEARCH_MANY && params->mix[op] <= 0)
+			continue;
+		of_op = json_object();
 		for (int outcome = 0; outcome < OUTCOME_NR; outcome++) {
 			uint64_t sum = 0;
 
@@ -315,7 +319,7 @@ static int add_measurements(json_t *object, const struct params *params, const s
 				  trial->target ? json_null() : wait_object(trial, scratch));
 	rc |= json_object_set_new(object, "stalled",
 				  result_number(trial->target ? NAN : stalled_share(trial)));
-	rc |= json_object_set_new(object, "outcomes", outcomes_object(trial));
+	rc |= json_object_set_new(object, "outcomes", outcomes_object(params, trial));
 	rc |= json_object_set_new(object, "fairness", fairness_object(trial));
 	rc |= json_object_set_new(object, "integrity", integrity_object(params, trial));
 	rc |= json_object_set_new(object, "rate", result_rate_object(params, trial));

@@ -113,7 +113,7 @@ const char *result_clean(const char *text, size_t max_columns, char *buf, size_t
 	return buf;
 }
 
-#define ALL_OPS (1u << OP_SEARCH | 1u << OP_INSERT | 1u << OP_UPDATE | 1u << OP_REMOVE)
+#define ALL_OPS ((1u << OP_NR) - 1)
 #define ALL_CLASSES ((1u << HIST_CLASSES) - 1)
 
 const struct result_op result_ops[RESULT_OPS] = {
@@ -124,6 +124,7 @@ const struct result_op result_ops[RESULT_OPS] = {
 	{ "insert", 1u << OP_INSERT, 1u << HIST_INSERT },
 	{ "update", 1u << OP_UPDATE, 1u << HIST_UPDATE },
 	{ "remove", 1u << OP_REMOVE, 1u << HIST_REMOVE },
+	{ "search_many", 1u << OP_SEARCH_MANY, 1u << HIST_SEARCH_MANY },
 };
 
 bool result_op_in_mix(const struct result_op *op, const struct params *params)

@@ -10,8 +10,9 @@
 #include "scenario_internal.h"
 #include "units.h"
 
-static const char *const op_metrics[] = { "search", "search.hit", "search.miss", "insert",
-					  "update", "remove",	  "all",	 NULL };
+static const char *const op_metrics[] = { "search",	 "search.hit", "search.miss",
+					  "insert",	 "update",     "remove",
+					  "search_many", "all",	       NULL };
 static const char *const figures[] = { "p50", "p90", "p99", "p999", "p9999", "max", "mean", NULL };
 
 static bool is_one_of(const char *text, size_t len, const char *const *names)

@@ -87,7 +87,10 @@ const struct key scenario_keys[KEY_NR] = {
 			   "uniform, zipf:0.99, hotspot:20%:80% (share of keys, of operations), "
 			   "latest, sequential") },
 	[KEY_MIX] = { "mix", "search:90 insert:5 remove:5", "weights of the operations",
-		      OWN(mix, "OPERATION:WEIGHT ..., operations search insert update remove") },
+		      OWN(mix, "OPERATION:WEIGHT ..., operations search insert update remove "
+			       "search_many") },
+	[KEY_BATCH] = { "batch", "32", "keys of each search_many call; each counts as an operation",
+			COUNT32(batch, 1, SHMHT_MANY_MAX) },
 	[KEY_DURATION] = { "duration", "500ms", "measured time of a trial", TIME(duration_ns, 0) },
 	[KEY_WARMUP] = { "warmup", "100ms", "time before it", TIME(warmup_ns, 0) },
 	[KEY_STEADY] = { "steady", "off",
@@ -142,7 +145,7 @@ const struct key scenario_keys[KEY_NR] = {
 	[KEY_EXPECT] = { "expect", "none", "checked after the run; a list of metric and bound",
 			 OWN(expect,
 			     "none, METRIC<=VALUE, METRIC>=VALUE; METRIC is "
-			     "[response.|service.]OP.FIGURE, ops_per_s, stalled; OP search search.hit search.miss insert update remove all; "
+			     "[response.|service.]OP.FIGURE, ops_per_s, stalled; OP search search.hit search.miss insert update remove search_many all; "
 			     "FIGURE p50 p90 p99 p999 p9999 max mean") },
 	[KEY_INCLUDE] = { "include", "", "scenario file that is read before this one",
 			  .kind = KIND_OWN, .values = "FILE, relative to the one that names it" },

@@ -24,6 +24,7 @@ struct target {
 	const char *summary; /* one line */
 	const char *missing; /* why it is not in this build; NULL: it is */
 	bool one_process;    /* its workers are threads */
+	bool searches_only;  /* it keeps nothing: no other operation, no value to verify */
 	/* one_process: in the workers' process; otherwise in the supervisor, before
 	 * the workers are forked. 0, or a negative errno with the reason in err. */
 	int (*create)(const struct params *params, struct target_table **ret_table,

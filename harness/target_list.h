@@ -5,6 +5,7 @@
 
 #include "target.h"
 
+extern const struct target target_limit;
 extern const struct target target_urcu_lfht;
 
 #endif

@@ -7,6 +7,7 @@
 #include "target_list.h"
 
 static const struct target *const targets[] = {
+	&target_limit,
 	&target_urcu_lfht,
 };
 

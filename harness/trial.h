@@ -25,6 +25,7 @@ enum hist_class {
 	HIST_INSERT,
 	HIST_UPDATE,
 	HIST_REMOVE,
+	HIST_SEARCH_MANY, /* calls, not keys */
 	HIST_CLASSES
 };
 extern const char *const hist_class_names[HIST_CLASSES]; /* "search.hit" ... */

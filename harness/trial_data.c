@@ -10,7 +10,7 @@
 const char *const hist_class_names[HIST_CLASSES] = {
 	[HIST_SEARCH_HIT] = "search.hit", [HIST_SEARCH_MISS] = "search.miss",
 	[HIST_INSERT] = "insert",	  [HIST_UPDATE] = "update",
-	[HIST_REMOVE] = "remove",
+	[HIST_REMOVE] = "remove",	  [HIST_SEARCH_MANY] = "search_many",
 };
 
 const char *const outcome_names[OUTCOME_NR] = {

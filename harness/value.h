@@ -44,6 +44,24 @@ static inline void key_make(uint64_t id, uint64_t *key, size_t key_size)
 		key[i] = word += VALUE_STEP;
 }
 
+/* The inverse of VALUE_STEP modulo 2^64. */
+#define VALUE_STEP_INVERSE 0xf1de83e19937733dull
+_Static_assert(VALUE_STEP *VALUE_STEP_INVERSE == 1, "undoes the multiplication");
+
+/* The id that key_make() made this key of; of less than 8 bytes, its words are
+ * zero-padded. */
+static inline uint64_t key_id(const void *key, size_t key_size)
+{
+	uint64_t word = 0;
+
+	if (__builtin_expect(key_size < 8, 0)) {
+		memcpy(&word, key, key_size);
+		return word;
+	}
+	memcpy(&word, key, 8);
+	return word * VALUE_STEP_INVERSE;
+}
+
 static inline uint64_t value_base(uint64_t id, uint64_t nonce, size_t len)
 {
 	return value_mix(id * VALUE_STEP ^ nonce ^ (uint64_t)len << 48);

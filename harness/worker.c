@@ -101,7 +101,7 @@ static inline enum outcome outcome_of(int r)
 static inline enum hist_class class_of(enum op_kind kind, int r)
 {
 	static const enum hist_class classes[OP_NR] = { HIST_SEARCH_HIT, HIST_INSERT, HIST_UPDATE,
-							HIST_REMOVE };
+							HIST_REMOVE, HIST_SEARCH_MANY };
 
 	return kind == OP_SEARCH && r ? HIST_SEARCH_MISS : classes[kind];
 }
@@ -386,6 +386,7 @@ static inline __attribute__((always_inline)) void loop_ops(struct worker *w, boo
 }
 
 #include "worker_open.inc.h"
+#include "worker_many.inc.h"
 
 static void wait_for_start(struct control *control)
 {
@@ -408,6 +409,8 @@ static void run_loop(struct worker *w)
 			loop_time(w, true, true);
 	} else if (w->params->rate) {
 		loop_open(w, verify, false);
+	} else if (w->sought) {
+		loop_many(w, verify);
 	} else if (w->params->ops) {
 		loop_ops(w, verify, false);
 	} else if (verify) {
@@ -452,6 +455,8 @@ void worker_run(const struct worker_job *job)
 	free(w.key);
 	free(w.value);
 	free(w.found);
+	free(w.sought);
+	free(w.many_room);
 	/* Last: everything above is visible to whoever sees this stage. */
 	atomic_store(&w.part->stage, r ? STAGE_FAILED : STAGE_DONE);
 }

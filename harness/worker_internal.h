@@ -20,6 +20,8 @@ struct worker {
 	uint64_t *ring;
 	uint64_t *key; /* little-endian words */
 	unsigned char *value, *found;
+	struct shmht_sought *sought; /* search_many in the mix: [batch], with room for all */
+	unsigned char *many_room;    /* of keys and values */
 	uint64_t nonce;
 	struct lin_log *log; /* verify = linearizable */
 	uint64_t waits_seen; /* of stats->contended */

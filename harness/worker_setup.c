@@ -64,6 +64,31 @@ static int preload(struct worker *w)
 	return 0;
 }
 
+/* A search_many call's questions: whose keys are where does not change. */
+static int make_sought(struct worker *w)
+{
+	const struct params *params = w->params;
+	/* Lines of their own, as a lone search's key and value have. */
+	size_t key = (params->key_size + 63u) / 64 * 64,
+	       value = (params->value_max + 63u) / 64 * 64;
+
+	if (params->mix[OP_SEARCH_MANY] <= 0)
+		return 0;
+	w->sought = calloc(params->batch, sizeof(*w->sought));
+	w->many_room = aligned_alloc(64, params->batch * (key + value) + 64);
+	if (!w->sought || !w->many_room) {
+		worker_error(w->part, "no memory for %u keys of search_many", params->batch);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < params->batch; i++)
+		w->sought[i] = (struct shmht_sought){ .key = w->many_room + i * (key + value),
+						      .key_len = params->key_size,
+						      .value = w->many_room + i * (key + value) +
+							       key,
+						      .size = params->value_max };
+	return 0;
+}
+
 /* The table's context, or the target's, whose locks keep no statistics for us. */
 static int open_context(struct worker *w, struct shmht_error *err)
 {
@@ -125,6 +150,9 @@ int worker_set_up(struct worker *w)
 		worker_error(w->part, "op stream: %s", strerror(-r));
 		return r;
 	}
+	r = make_sought(w);
+	if (r)
+		return r;
 	r = open_context(w, &err);
 	if (r) {
 		worker_error(w->part, "%s", err.text);

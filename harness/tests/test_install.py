@@ -27,7 +27,7 @@ PROMISED = {
     "check": ("--pid", "--fd"),
     "top": ("--pid", "--fd"),
 }
-KEYS = """lock read wait stripes workers procs capacity key_size value_size preload keyspace keys mix
+KEYS = """lock read wait stripes workers procs capacity key_size value_size preload keyspace keys mix batch
     duration warmup steady ops trials rate arrival latency interval hold think pin pages mem seed
     verify timeout expect include""".split()
 

@@ -225,6 +225,54 @@ static void test_proportions(void **state)
 	}
 }
 
+/* Runs of whole calls, whose keys are the mix's share of all, and whose first
+ * word alone says whether the call is timed. */
+static void test_calls_of_many(void **state)
+{
+	uint64_t hash, many = 0, calls = 0, timed = 0;
+	struct params params = base;
+
+	(void)state;
+	memcpy(params.mix, (double[OP_NR]){ 0.3, 0.1, 0, 0.1, 0.5 }, sizeof(params.mix));
+	params.batch = 13;
+	assert_int_equal(opstream_make(&params, 0, 0, ring, OPSTREAM_LEN, &hash), 0);
+	for (uint32_t i = 0, left = 0; i < OPSTREAM_LEN; i++) {
+		if (!left && op_is_many(ring[i])) {
+			left = params.batch;
+			calls++;
+			timed += (uint64_t)op_is_timed(ring[i]);
+		} else if (left) {
+			assert_true(op_is_many(ring[i]));
+			assert_false(op_is_timed(ring[i]));
+		}
+		if (left) {
+			assert_int_equal(op_get_kind(ring[i]), OP_SEARCH);
+			left--;
+			many++;
+		}
+	}
+	/* Calls are independent draws: their number varies as that of so many. */
+	assert_true(fabs((double)calls * 13 - 0.5 * OPSTREAM_LEN) <= 4 * 13 * sqrt((double)calls));
+	assert_true(many > (calls - 1) * params.batch && many <= calls * params.batch);
+	assert_true(fabs((double)timed - (double)calls / 64) <= 4 * sqrt((double)calls / 64));
+}
+
+/* Only where there are any. */
+static void test_batch_in_the_hash(void **state)
+{
+	struct params params = base;
+	uint64_t before;
+
+	(void)state;
+	params.batch = 32;
+	before = make(&params, 0, 0, ring);
+	assert_int_equal(before, make(&base, 0, 0, ring));
+	memcpy(params.mix, (double[OP_NR]){ [OP_SEARCH_MANY] = 1 }, sizeof(params.mix));
+	before = make(&params, 0, 0, ring);
+	params.batch = 16; /* all are searches: the ring's words are the same */
+	assert_int_not_equal(before, make(&params, 0, 0, ring));
+}
+
 static void test_timed_bit(void **state)
 {
 	struct params params = base;
@@ -344,6 +392,9 @@ static void test_refusals(void **state)
 	REFUSED(0, params.mix[OP_SEARCH] = -0.1);
 	REFUSED(0, params.mix[OP_SEARCH] = 0);
 	REFUSED(0, params.mix[OP_UPDATE] = 0.5);
+	REFUSED(0, (params.mix[OP_SEARCH] = 0, params.mix[OP_SEARCH_MANY] = 0.9));
+	REFUSED(0,
+		(params.mix[OP_SEARCH] = 0, params.mix[OP_SEARCH_MANY] = 0.9, params.batch = 33));
 }
 
 static void test_value_lengths(void **state)
@@ -373,6 +424,8 @@ int main(void)
 		cmocka_unit_test(test_inputs_of_each_distribution),
 		cmocka_unit_test(test_inputs_that_do_not),
 		cmocka_unit_test(test_proportions),
+		cmocka_unit_test(test_calls_of_many),
+		cmocka_unit_test(test_batch_in_the_hash),
 		cmocka_unit_test(test_timed_bit),
 		cmocka_unit_test(test_timed_at_random),
 		cmocka_unit_test(test_mix_keeps_the_keys),

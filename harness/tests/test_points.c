@@ -346,6 +346,7 @@ static void defaults_are_the_contracts(void **state)
 		{ "keyspace", "100k" },
 		{ "keys", "uniform" },
 		{ "mix", "search:90 insert:5 remove:5" },
+		{ "batch", "32" },
 		{ "duration", "500ms" },
 		{ "warmup", "100ms" },
 		{ "steady", "off" },
@@ -393,6 +394,7 @@ static void text_of_params_reads_back(void **state)
 		"[a]\n",
 		"[a]\nops = 1234567\nkeys = zipf:1.0625\nlock = none\n",
 		"[a]\nmix = search:1 insert:1 remove:1\nvalue_size = 0-1048575\nprocs = 4096\n",
+		"[a]\nmix = search_many:3 update:7\nbatch = 7\n",
 		"[a]\nkeys = hotspot:0.1%:33.3%\npin = cpus:0+5-9+3+1-2\nlatency = sampled:100\n",
 		"[a]\nstripes = auto\npreload = 33%\ncapacity = 12345678\nkeys = latest\n",
 		"[a]\nduration = 1.5s\nwarmup = 90s\nlatency = off\nmem = bind:7\npages = 2m\n",
@@ -455,7 +457,7 @@ static void keys_are_listed(void **state)
 		assert_int_equal(line[strlen(key)], ' ');
 		assert_non_null(strstr(line, "  - "));
 	}
-	assert_int_equal(idx, 36);
+	assert_int_equal(idx, 37);
 	free(text);
 	unload(&loaded);
 }

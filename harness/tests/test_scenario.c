@@ -64,7 +64,15 @@ static const struct bad bad_values[] = {
 					    "weights sum to 0), " },
 	{ "[a]\nmix = serch:90\n", "t.ini:2: key 'mix': found 'serch:90' (unknown operation "
 				   "'serch', did you mean 'search'?), " },
-	{ "[a]\nmix = search_many:1\n", "t.ini:2: key 'mix': found 'search_many:1' (unknown" },
+	{ "[a]\nmix = search_all:1\n", "t.ini:2: key 'mix': found 'search_all:1' (unknown" },
+	{ "[a]\nbatch = 33\n", "t.ini:2: key 'batch': found '33', allowed 1 to 32\n" },
+	{ "[a]\nmix = search_many:1\nrate = 1k\n", "t.ini:3: key 'rate': found '1k', allowed "
+						   "without search_many in the mix" },
+	{ "[a]\nmix = search_many:1\nverify = linearizable\n",
+	  "t.ini:3: key 'verify': found 'linearizable', allowed without search_many" },
+	{ "[a]\nlock = target:limit\n", "t.ini:1: key 'mix': found 'search:90 insert:5 remove:5' "
+					"(the default), allowed with lock target:limit: search" },
+	{ "[a]\nlock = target:limit\nmix = search_many:1\n", "t.ini:3: key 'mix': found " },
 	{ "[a]\nmix = search:1 search:2\n", "t.ini:2: key 'mix': found 'search:1 search:2' "
 					    "('search' stands twice), " },
 	{ "[a]\nmix = search:-1\n", "t.ini:2: key 'mix': found 'search:-1' (the weight of " },

@@ -10,7 +10,9 @@ from cli_fixture import ROOT, SHMBENCH, Case
 
 LISTED = subprocess.run([SHMBENCH, "list", "targets"], capture_output=True, text=True, timeout=10,
                         check=True).stdout.splitlines()
-BUILT = [line.split()[0] for line in LISTED if "not in this build" not in line]
+# All but limit, which is no store: it keeps nothing.
+BUILT = [line.split()[0] for line in LISTED
+         if "not in this build" not in line and not line.startswith("target:limit ")]
 SCENARIO = "[a]\ncapacity = 1000\nkeyspace = 1000\nvalue_size = 8-200\nwarmup = 0ms\n" \
            "mix = search:40 insert:20 update:20 remove:20\ntrials = 2\n"
 
@@ -72,6 +74,83 @@ class Targets(Case):
     def test_all_has_no_targets(self):
         self.write("s.ini", SCENARIO + "lock = all\n")
         self.assertNotIn("target:", self.bench("run", "s.ini", "--dry-run").out)
+
+
+class Limit(Case):
+    BASE = "[a]\ncapacity = 1000\nwarmup = 0ms\nmix = search:100\ntrials = 2\n"
+
+    def test_the_stream_of_a_search_and_its_hits(self):
+        """Half of the keys are there: it knows which, and does the work of those."""
+        result = self.run_json(self.BASE + "lock = target:limit, futex\nops = 30k\n"
+                               "key_size = 3, 8, 16, 40\n")
+        self.assertEqual(len(result["points"]), 8)
+        for limit, futex in zip(result["points"][:4], result["points"][4:]):
+            for trial, wanted in zip(limit["trials"], futex["trials"]):
+                self.assertEqual(trial["op_stream_hash"], wanted["op_stream_hash"])
+                self.assertEqual(trial["outcomes"], wanted["outcomes"])
+                self.assertGreater(trial["outcomes"]["search"]["miss"], 10000)
+                self.assertIsNone(trial["integrity"]["checked"])  # there is no value to check
+            self.assertEqual(limit["params"]["verify"], "off")
+
+    def test_every_size_of_value(self):
+        for size in ("0", "1-7", "16", "64-1Ki", "5000"):
+            result = self.run_json(self.BASE + "lock = target:limit\nduration = 20ms\n"
+                                   "value_size = %s\n" % size)
+            self.assertEqual(result["points"][0]["status"], "ok", size)
+
+    def test_workers_together(self):
+        result = self.run_json(self.BASE + "lock = target:limit\nduration = 20ms\n"
+                               "workers = process, thread\nprocs = 3\n")
+        for point in result["points"]:
+            self.assertEqual(point["status"], "ok")
+            self.assertEqual(len(point["trials"][0]["workers"]), 3)
+
+    def test_searches_alone(self):
+        self.write("s.ini", self.BASE + "lock = target:limit\n")
+        for mix in ("search:90 insert:10", "search_many:1", "remove:1"):
+            done = self.bench("run", "s.ini", "--set", "mix=" + mix, code=2)
+            self.assertIn("allowed with lock target:limit: search:100 alone", done.err)
+
+
+class SearchMany(Case):
+    BASE = "[a]\ncapacity = 1000\nwarmup = 0ms\ntrials = 2\n"
+
+    def test_the_answers_of_single_searches(self):
+        """The same keys in the same order: only the calls differ."""
+        one, many = self.run_json(
+            self.BASE + "mix = search:100, search_many:100\nops = 30k\nbatch = 7\n"
+            "read = seqlock\n")["points"]
+        for trial, wanted in zip(many["trials"], one["trials"]):
+            self.assertEqual(trial["ops"], wanted["ops"])
+            self.assertEqual(trial["outcomes"]["search_many"], wanted["outcomes"]["search"])
+            self.assertEqual(trial["outcomes"]["search"]["ok"], 0)
+            self.assertEqual(trial["integrity"]["checked"], wanted["integrity"]["checked"])
+            self.assertGreater(trial["integrity"]["checked"], 10000)
+        self.assertNotIn("search_many", one["trials"][0]["outcomes"])
+
+    def test_beside_other_operations(self):
+        for read in ("locked", "seqlock", "rcu"):
+            point = self.run_json(
+                self.BASE + "mix = search_many:50 search:10 insert:20 remove:20\nprocs = 2\n"
+                "stripes = 4\nlatency = every\nduration = 60ms\nread = %s\n" % read)["points"][0]
+            for trial in point["trials"]:
+                self.assertEqual((trial["status"], trial["integrity"]["errors"]), ("ok", 0))
+                keys = sum(trial["outcomes"]["search_many"].values())
+                every = sum(sum(kind.values()) for kind in trial["outcomes"].values())
+                self.assertAlmostEqual(keys / every, 0.5, delta=0.1)
+                calls = trial["latency"]["service"]["search_many"]["count"]
+                # All but those that the ring's end cuts have 32 keys.
+                self.assertAlmostEqual(keys / calls, 32, delta=1)
+            self.assertGreater(point["summary"]["search_many"]["p50_ns"]["median"], 0)
+
+    def test_where_it_cannot_be(self):
+        self.write("s.ini", self.BASE + "mix = search_many:1\n")
+        self.assertIn("search_many", self.bench("torture", "s.ini", code=2).err)
+        self.assertIn("search_many", self.bench("plan", "s.ini", "--slo", "search.p99<=1ms",
+                                                code=2).err)
+        for lock in BUILT:
+            self.assertIn("search_many is not allowed",
+                          self.bench("run", "s.ini", "--set", "lock=" + lock, code=2).err)
 
 
 class Missing(Case):
