@@ -93,7 +93,7 @@ class Limit(Case):
             self.assertEqual(limit["params"]["verify"], "off")
 
     def test_every_size_of_value(self):
-        for size in ("0", "1-7", "16", "64-1Ki", "5000"):
+        for size in ("0-7", "64-1Ki", "5000"):
             result = self.run_json(self.BASE + "lock = target:limit\nduration = 20ms\n"
                                    "value_size = %s\n" % size)
             self.assertEqual(result["points"][0]["status"], "ok", size)
