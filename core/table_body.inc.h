@@ -23,7 +23,7 @@
  * A strategy that recovers has SHMHT_CAP_RECOVERS in LOCK_CAPS, and either
  * defines LOCK_OWNER(l), the word with the holder_id of who holds it (0: nobody),
  * and LOCK_OWNER_KEEP, its bits that are not the owner's, whereupon the waiting
- * loop here takes the lock from the dead; or LOCK_KERNEL_RECOVERS, where the
+ * loop here takes the lock from the dead; or SHMHT_CAP_KERNEL_RECOVERS, where the
  * kernel hands it on. lock_wait is then called for some milliseconds at a time.
  *
  * Optional too: lock_try_shared, lock_wait_shared, lock_release_shared, with

@@ -42,11 +42,8 @@ enum intent_kind {
 /* A constant where the strategy strands: nothing of this is compiled in. */
 INLINE bool intents_on(const struct shmht_ctx *ctx)
 {
-#ifdef LOCK_KERNEL_RECOVERS
-	return (void)ctx, true;
-#else
-	return LOCK_CAPS & SHMHT_CAP_RECOVERS && likely(ctx->robust);
-#endif
+	return LOCK_CAPS & SHMHT_CAP_KERNEL_RECOVERS ||
+	       (LOCK_CAPS & SHMHT_CAP_RECOVERS && likely(ctx->robust));
 }
 
 INLINE void intent_arm(struct shm_stripe *stripe, uint64_t word)

@@ -209,6 +209,7 @@ struct shmht_config params_table(const struct params *params)
 		.strategy = params->lock,
 		.read = params->read,
 		.wait = params->wait,
+		.robust = params->robust,
 		.pages = params->pages,
 		.hash_seed = params->seed,
 	};

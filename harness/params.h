@@ -63,6 +63,7 @@ struct expectation {
 struct params {
 	char lock[SHMHT_NAME_MAX];
 	enum shmht_read read;
+	enum shmht_robust robust; /* what the lock makes of it: off where it strands */
 	enum shmht_wait wait;
 	uint32_t stripes; /* resolved: auto is a number here */
 	enum worker_kind workers;

@@ -250,6 +250,35 @@ static void wait_refused(const struct expansion *x, const struct params *params,
 	point_error(x, KEY_WAIT, "allowed with lock %s: %s", params->lock, allowed);
 }
 
+/*
+ * What the lock makes of `robust`. One that strands has none: asked for by `all`,
+ * such a point would be the one with robust = off again.
+ */
+static enum verdict check_robust(const struct expansion *x, struct draft *draft,
+				 const struct shmht_strategy *strategy)
+{
+	struct params *params = &draft->params;
+	bool can = strategy && strategy->caps & SHMHT_CAP_RECOVERS;
+	bool must = can && strategy->caps & SHMHT_CAP_KERNEL_RECOVERS;
+
+	if (must && params->robust == SHMHT_ROBUST_OFF) {
+		if (x->nr_all_locks)
+			return VERDICT_LEAVE_OUT;
+		point_error(
+			x, KEY_ROBUST,
+			"allowed with lock %s: on; the kernel hands its lock on, so what a dead "
+			"holder left half done has to be repaired",
+			params->lock);
+		return VERDICT_ERROR;
+	}
+	if (can || params->robust == SHMHT_ROBUST_OFF)
+		return VERDICT_RUN;
+	if (x->nr_all_locks && draft->given[KEY_ROBUST])
+		return VERDICT_LEAVE_OUT;
+	params->robust = SHMHT_ROBUST_OFF;
+	return VERDICT_RUN;
+}
+
 /* A target has no parts to choose from: what would choose one is an error. */
 static bool check_target(const struct expansion *x, struct draft *draft,
 			 const struct target *target, char **ret_skip)
@@ -302,6 +331,7 @@ enum verdict point_check(const struct expansion *x, struct draft *draft, char **
 	const struct params *params = &draft->params;
 	const struct shmht_strategy *strategy = shmht_strategy_find(params->lock);
 	const struct target *target = target_find(params->lock);
+	enum verdict robust;
 	bool good;
 
 	if (strategy && strategy->caps & SHMHT_CAP_ONE_WORKER && params->procs > 1) {
@@ -317,6 +347,10 @@ enum verdict point_check(const struct expansion *x, struct draft *draft, char **
 		wait_refused(x, params, strategy);
 		good = false;
 	}
+	robust = check_robust(x, draft, strategy);
+	if (robust == VERDICT_LEAVE_OUT)
+		return robust;
+	good &= robust == VERDICT_RUN;
 	good &= check_length(x, draft);
 	good &= check_load(x, draft);
 	good &= check_verify(x, draft);

@@ -35,6 +35,7 @@
 enum key_id {
 	KEY_LOCK,
 	KEY_READ,
+	KEY_ROBUST,
 	KEY_WAIT,
 	KEY_STRIPES,
 	KEY_WORKERS,

@@ -12,13 +12,19 @@
 #include "units.h"
 
 _Static_assert(sizeof(enum shmht_wait) == sizeof(unsigned int) &&
-		       sizeof(enum shmht_read) == sizeof(unsigned int),
+		       sizeof(enum shmht_read) == sizeof(unsigned int) &&
+		       sizeof(enum shmht_robust) == sizeof(unsigned int),
 	       "words are stored as unsigned");
 
 static const struct word read_words[] = {
 	{ "locked", SHMHT_READ_LOCKED },
 	{ "seqlock", SHMHT_READ_SEQLOCK },
 	{ "rcu", SHMHT_READ_RCU },
+	{ NULL, 0 },
+};
+static const struct word robust_words[] = {
+	{ "on", SHMHT_ROBUST_ON },
+	{ "off", SHMHT_ROBUST_OFF },
 	{ NULL, 0 },
 };
 static const struct word wait_words[] = {
@@ -60,6 +66,9 @@ const struct key scenario_keys[KEY_NR] = {
 	[KEY_READ] = { "read", "locked",
 		       "how searches read: under the lock; optimistic copy; wait-free, zero-copy",
 		       WORDS(read, read_words) },
+	[KEY_ROBUST] = { "robust", "on",
+			 "take over a dead holder's lock, where the strategy can; else off",
+			 WORDS(robust, robust_words) },
 	[KEY_WAIT] = { "wait", "own",
 		       "how a contended acquire waits, where the lock has the choice",
 		       .hint = "what a lock allows is told by `shmbench list strategies`",

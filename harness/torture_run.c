@@ -289,7 +289,8 @@ void torture_trial(const struct point *point, uint32_t k, struct trial *ret_tria
 		torture_give_up(&storm, TRIAL_NOT_MEASURED, "no memory");
 		return;
 	}
-	storm.outcome->recovers = strategy && strategy->caps & SHMHT_CAP_RECOVERS;
+	storm.outcome->recovers = strategy && strategy->caps & SHMHT_CAP_RECOVERS &&
+				  point->params.robust == SHMHT_ROBUST_ON;
 	rng_seed(&storm.rng, point->params.seed, 0x746f7274ull << 32 | k);
 	r = create_control(&storm) || create_table(&storm) || crew_start(&storm) ||
 	    calm(&storm, TORTURE_BEFORE, &storm.outcome->before, &storm.outcome->nr_before) ||

@@ -474,9 +474,10 @@ uint64_t shmht_fingerprint(const struct shmht *map);
 #define SHMHT_CAP_PARKS 4u	/* sleeps in the kernel while waiting */
 #define SHMHT_CAP_FAIR 8u	/* first come, first served */
 #define SHMHT_CAP_SHARED_READERS 16u
-#define SHMHT_CAP_RECOVERS 32u	/* a dead holder's lock is taken over */
-#define SHMHT_CAP_YIELDS 128u	/* gives up its CPU while waiting, but stays runnable */
-#define SHMHT_CAP_TEST_ONLY 64u /* deliberately broken; test builds only */
+#define SHMHT_CAP_RECOVERS 32u	       /* a dead holder's lock is taken over */
+#define SHMHT_CAP_YIELDS 128u	       /* gives up its CPU while waiting, but stays runnable */
+#define SHMHT_CAP_KERNEL_RECOVERS 256u /* ... by the kernel: robust = off has no say */
+#define SHMHT_CAP_TEST_ONLY 64u	       /* deliberately broken; test builds only */
 
 #define SHMHT_STRATEGY_ABI 3u
 

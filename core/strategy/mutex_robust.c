@@ -23,7 +23,6 @@
 #define LOCK_FAIRNESS "unfair: running threads barge in"
 #define LOCK_DEAD_HOLDER "recovers: next one is told"
 #define LOCK_OVERSUBSCRIBED "good: who waits, sleeps"
-#define LOCK_CAPS (SHMHT_CAP_PARKS | SHMHT_CAP_RECOVERS)
-#define LOCK_KERNEL_RECOVERS
+#define LOCK_CAPS (SHMHT_CAP_PARKS | SHMHT_CAP_RECOVERS | SHMHT_CAP_KERNEL_RECOVERS)
 #define LOCK_SYMBOL shmht_strategy_mutex_robust
 #include "table_body.inc.h"

@@ -285,7 +285,7 @@ static void map_leave(struct shmht *map)
 #define LOCK_FAIRNESS "fair: the kernel hands over in order of arrival"
 #define LOCK_DEAD_HOLDER "recovers: the kernel undoes it"
 #define LOCK_OVERSUBSCRIBED "bad: switches at each turn"
-#define LOCK_CAPS (SHMHT_CAP_PARKS | SHMHT_CAP_FAIR | SHMHT_CAP_RECOVERS)
-#define LOCK_KERNEL_RECOVERS
+#define LOCK_CAPS \
+	(SHMHT_CAP_PARKS | SHMHT_CAP_FAIR | SHMHT_CAP_RECOVERS | SHMHT_CAP_KERNEL_RECOVERS)
 #define LOCK_SYMBOL shmht_strategy_sysv
 #include "table_body.inc.h"

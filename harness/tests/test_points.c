@@ -329,12 +329,48 @@ static void keys_are_resolved(void **state)
 	unload(&loaded);
 }
 
+static enum shmht_robust robust_of(const struct loaded *loaded, size_t point)
+{
+	return loaded->scenario->points[point].params.robust;
+}
+
+static void robust_where_the_lock_can(void **state)
+{
+	struct loaded loaded = load_text("[a]\nlock = futex, ticket\nrobust = on, off\n");
+
+	(void)state;
+	assert_names(&loaded, "a/lock=futex/robust=on\na/lock=futex/robust=off\n"
+			      "a/lock=ticket/robust=on\na/lock=ticket/robust=off\n");
+	assert_int_equal(robust_of(&loaded, 0), SHMHT_ROBUST_ON);
+	assert_int_equal(robust_of(&loaded, 1), SHMHT_ROBUST_OFF);
+	/* What it is, not what was asked for. */
+	assert_int_equal(robust_of(&loaded, 2), SHMHT_ROBUST_OFF);
+	assert_int_equal(params_table(&loaded.scenario->points[1].params).robust, SHMHT_ROBUST_OFF);
+	unload(&loaded);
+	loaded = load_text("[a]\nlock = mutex-robust\nrobust = off\n");
+	assert_non_null(strstr(loaded.said, "t.ini:3: key 'robust': found 'off', allowed with lock "
+					    "mutex-robust: on;"));
+	unload(&loaded);
+	/* Only rows that differ: all that recover, then all that need not. */
+	loaded = load_text("[a]\nlock = all\nrobust = on\nprocs = 2\n");
+	for (size_t i = 0; i < loaded.scenario->nr_points; i++)
+		assert_int_equal(robust_of(&loaded, i), SHMHT_ROBUST_ON);
+	assert_true(loaded.scenario->nr_points >= 6);
+	unload(&loaded);
+	loaded = load_text("[a]\nlock = all\nrobust = off\nprocs = 2\n");
+	for (size_t i = 0; i < loaded.scenario->nr_points; i++)
+		assert_string_not_equal(loaded.scenario->points[i].params.lock, "mutex-robust");
+	assert_true(loaded.scenario->nr_points >= 10);
+	unload(&loaded);
+}
+
 /* The contract's defaults, each. */
 static void defaults_are_the_contracts(void **state)
 {
 	static const char *const expected[][2] = {
 		{ "lock", "futex" },
 		{ "read", "locked" },
+		{ "robust", "on" },
 		{ "wait", "own" },
 		{ "stripes", "1" },
 		{ "workers", "process" },
@@ -457,7 +493,7 @@ static void keys_are_listed(void **state)
 		assert_int_equal(line[strlen(key)], ' ');
 		assert_non_null(strstr(line, "  - "));
 	}
-	assert_int_equal(idx, 37);
+	assert_int_equal(idx, 38);
 	free(text);
 	unload(&loaded);
 }
@@ -469,6 +505,7 @@ int main(void)
 		cmocka_unit_test(values_are_named_as_written),
 		cmocka_unit_test(global_gives_defaults_wherever_it_stands),
 		cmocka_unit_test(a_lock_refuses_a_waiting_policy),
+		cmocka_unit_test(robust_where_the_lock_can),
 		cmocka_unit_test(all_is_every_lock_that_can_run),
 		cmocka_unit_test(what_cannot_run_here_is_skipped),
 		cmocka_unit_test(set_replaces_in_place_or_appends),

@@ -46,6 +46,11 @@ class Faults(Torture):
         self.assertRegex(self.out.out, r"strands \d+% \(\d+\.\.\d+\)")
         self.assertEqual(point["trials"][0]["integrity"]["errors"], 0)
 
+    def test_a_robust_lock_strands_when_it_is_told_to(self):
+        _, recovery = self.torture("lock=spin", "robust=off", "kill=holder:4")
+        self.assertEqual((recovery["recovers"], recovery["recoveries"]), (False, 0))
+        self.assertGreaterEqual(recovery["strands"]["count"], 1)
+
     def test_random_kills_at_a_rate(self):
         _, recovery = self.torture("lock=futex", "kill=random:40/s")
         self.assertGreaterEqual(recovery["kills"], 5)
@@ -84,6 +89,37 @@ class Faults(Torture):
         self.torture("churn=60/s")
         shown = self.bench("show", "r.json").out
         self.assertIn("left in order", shown)
+
+
+class Recovery(Torture):
+    """Random kills at 8 processes: nothing wrong, nobody stuck. 10,000 per lock and
+    what it costs those who wait: scripts/nightly-torture."""
+
+    LOCKS = ("futex", "hybrid", "spin", "tas", "mutex-robust", "sysv")
+    KILLS = 34  # of each: 200 and some in all
+
+    def storm(self, lock, *sets):
+        with self.subTest(lock=lock, sets=sets):
+            point, recovery = self.torture(
+                "lock=" + lock, "procs=8", "kill=random:%d" % self.KILLS, "timeout=1s",
+                "calm=100ms", "mix=search:10 insert:30 update:30 remove:30", *sets)
+            self.assertEqual(point["status"], "ok", point["reason"])
+            self.assertEqual(recovery["kills"], self.KILLS)
+            self.assertIsNone(recovery["stuck"])
+            self.assertEqual(recovery["strands"]["count"], 0)
+            integrity = point["trials"][0]["integrity"]
+            self.assertEqual(integrity["errors"], 0)
+            self.assertGreater(integrity["checked"], 0)
+            return recovery["recoveries"]
+
+    def test_two_hundred_kills(self):
+        # Nobody was killed with a lock in his hands? Then nothing was tested.
+        taken = sum(self.storm(lock) for lock in self.LOCKS)
+        self.assertGreater(taken, 0)
+
+    def test_under_readers_without_locks(self):
+        for read in ("seqlock", "rcu"):
+            self.storm("futex", "read=" + read)
 
 
 class Findings(Torture):
