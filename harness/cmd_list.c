@@ -61,10 +61,14 @@ static int list_keys(void)
 static int list_targets(void)
 {
 	const struct target *target;
+	const char *missing;
+	char buf[128];
 
-	for (unsigned int i = 0; (target = target_at(i)); i++)
+	for (unsigned int i = 0; (target = target_at(i)); i++) {
+		missing = target_missing(target, buf, sizeof(buf));
 		printf("%s%-12s %s%s%s\n", TARGET_PREFIX, target->name, target->summary,
-		       target->missing ? "; " : "", target->missing ? target->missing : "");
+		       missing ? "; " : "", missing ? missing : "");
+	}
 	return EXIT_YES;
 }
 

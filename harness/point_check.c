@@ -298,7 +298,9 @@ static bool check_target(const struct expansion *x, struct draft *draft,
 		{ KEY_STOP, params->stop.who != WHO_NONE },
 		{ KEY_CHURN, params->churn_rate != 0 },
 	};
+	const char *missing;
 	bool good = true;
+	char buf[128];
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		if (!keys[i].wrong)
@@ -321,8 +323,11 @@ static bool check_target(const struct expansion *x, struct draft *draft,
 	}
 	if (target->one_process)
 		params->workers = WORKERS_THREAD;
-	if (target->missing)
-		skip(ret_skip, "lock %s: %s", params->lock, target->missing);
+	if (target->processes_only)
+		params->workers = WORKERS_PROCESS;
+	missing = target_missing(target, buf, sizeof(buf));
+	if (missing)
+		skip(ret_skip, "lock %s: %s", params->lock, missing);
 	return good;
 }
 

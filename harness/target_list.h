@@ -7,5 +7,9 @@
 
 extern const struct target target_limit;
 extern const struct target target_urcu_lfht;
+extern const struct target target_ck;
+extern const struct target target_tdb;
+extern const struct target target_lmdb;
+extern const struct target target_redis;
 
 #endif

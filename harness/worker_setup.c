@@ -35,7 +35,7 @@ static int pin(const struct worker *w)
 	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
 
-static int preload(struct worker *w)
+static int preload_share(struct worker *w)
 {
 	const struct params *params = w->params;
 	uint64_t from, to;
@@ -62,6 +62,20 @@ static int preload(struct worker *w)
 			atomic_store_explicit(&w->part->progress, id - from, memory_order_relaxed);
 	}
 	return 0;
+}
+
+static int preload(struct worker *w)
+{
+	const struct target *target = w->job->target;
+	bool gathers = target && target->bulk;
+	int r = gathers ? target->bulk(w->ctx, true) : 0;
+
+	if (r || preload_share(w))
+		return -EIO;
+	r = gathers ? target->bulk(w->ctx, false) : 0;
+	if (r)
+		worker_error(w->part, "preload: %s", strerror(-r));
+	return r;
 }
 
 /* A search_many call's questions: whose keys are where does not change. */

@@ -2,19 +2,30 @@
 # SPDX-License-Identifier: MIT
 """Other libraries' stores under the same streams: they do the same work, and
 what is not known of them is null."""
+import glob
 import os
+import signal
 import subprocess
 import unittest
 
-from cli_fixture import ROOT, SHMBENCH, Case
+from cli_fixture import ROOT, SHMBENCH, Case, alive_in, children_of, wait_for
 
 LISTED = subprocess.run([SHMBENCH, "list", "targets"], capture_output=True, text=True, timeout=10,
                         check=True).stdout.splitlines()
 # All but limit, which is no store: it keeps nothing.
 BUILT = [line.split()[0] for line in LISTED
-         if "not in this build" not in line and not line.startswith("target:limit ")]
+         if "not in this build" not in line and "not in PATH" not in line
+         and not line.startswith("target:limit ")]
+# In processes: their stores are files, or a server.
+OUTSIDE = [lock for lock in BUILT if lock.split(":")[1] in ("tdb", "lmdb", "redis")]
+SCRATCH = "/dev/shm/shmbench-target-*"
 SCENARIO = "[a]\ncapacity = 1000\nkeyspace = 1000\nvalue_size = 8-200\nwarmup = 0ms\n" \
            "mix = search:40 insert:20 update:20 remove:20\ntrials = 2\n"
+
+
+def comm(pid):
+    with open("/proc/%d/comm" % pid, encoding="ascii", errors="replace") as f:
+        return f.read()
 
 
 @unittest.skipIf(os.environ.get("SHMBENCH_VARIANT") == "tsan",
@@ -36,17 +47,20 @@ class Targets(Case):
 
     def test_workers_together(self):
         # More changes than a worker keeps back before it frees what it removed.
-        for lock in BUILT:
-            result = self.run_json(SCENARIO + "lock = %s\nprocs = 3\nduration = 150ms\n" % lock)
-            for trial in result["points"][0]["trials"]:
+        result = self.run_json(SCENARIO + "lock = %s\nprocs = 3\nduration = 150ms\n" %
+                               ", ".join(BUILT))
+        for lock, point in zip(BUILT, result["points"]):
+            for trial in point["trials"]:
                 self.assertEqual((trial["status"], trial["integrity"]["errors"]), ("ok", 0), lock)
                 self.assertEqual(len(trial["workers"]), 3)
-                self.assertGreater(trial["outcomes"]["remove"]["ok"], 4096)
+                self.assertGreater(trial["outcomes"]["remove"]["ok"],
+                                   0 if lock in OUTSIDE else 4096)
 
     def test_what_is_not_known_is_null(self):
-        for lock in BUILT:
-            result = self.run_json(SCENARIO + "lock = %s, futex\nduration = 20ms\n" % lock)
-            point = result["points"][0]
+        result = self.run_json(SCENARIO + "lock = %s, futex\nduration = 20ms\n" %
+                               ", ".join(BUILT))
+        shown = self.bench("show", "r.json").out
+        for lock, point in zip(BUILT, result["points"]):
             self.assertIsNone(point["summary"]["stalled"])
             for trial in point["trials"]:
                 self.assertIsNone(trial["region_bytes"])
@@ -54,7 +68,7 @@ class Targets(Case):
                 self.assertIsNone(trial["stalled"])
                 self.assertIsNone(trial["workers"][0]["lock"])
                 self.assertGreater(trial["ops_per_s"], 0)
-            self.assertIn(lock, self.bench("show", "r.json").out)
+            self.assertIn(lock, shown)
 
     def test_where_it_lives_is_said(self):
         result = self.run_json(SCENARIO + "lock = target:urcu-lfht\nduration = 20ms\n",
@@ -153,6 +167,107 @@ class SearchMany(Case):
                           self.bench("run", "s.ini", "--set", "lock=" + lock, code=2).err)
 
 
+@unittest.skipIf(os.environ.get("SHMBENCH_VARIANT") == "tsan",
+                 "the libraries are not instrumented: TSan would report their own accesses")
+class Processes(Case):
+    """Targets whose store lies outside of the workers, and what is left of it."""
+
+    def setUp(self):
+        super().setUp()
+        self.was = set(glob.glob(SCRATCH))
+
+    def left(self):
+        return set(glob.glob(SCRATCH)) - self.was
+
+    def running(self, lock, duration="60s"):
+        """A run whose store and workers are there."""
+        self.write("s.ini", SCENARIO + "lock = %s\nprocs = 2\nduration = %s\n" % (lock, duration))
+        before = self.left()
+        bench = self.start("run", "s.ini", "--out", "r.json", "--set", "trials=1")
+        # Two workers, itself, and whatever the target runs.
+        self.assertTrue(wait_for(lambda: self.left() - before and len(alive_in(bench.pid)) >=
+                                 3 + ("redis" in lock), 20))
+        return bench
+
+    def test_workers_are_processes_and_nothing_is_left(self):
+        if not OUTSIDE:
+            self.skipTest("none is built")
+        result = self.run_json(SCENARIO + "lock = %s\nprocs = 2\nworkers = thread\n"
+                               "duration = 20ms\n" % ", ".join(["futex", *OUTSIDE]))
+        for lock, point in zip(OUTSIDE, result["points"][1:]):
+            self.assertEqual(point["params"]["workers"], "process")
+            pids = [worker["pid"] for worker in point["trials"][0]["workers"]]
+            self.assertEqual(len(set(pids)), 2, lock)
+        self.assertEqual(self.left(), set())
+
+    def test_interrupted(self):
+        for lock in OUTSIDE:
+            bench = self.running(lock)
+            os.kill(bench.pid, signal.SIGINT)
+            self.assertEqual(bench.wait(20).code, 130, bench.err)
+            self.assertEqual(alive_in(bench.pid), [], lock)
+            self.assertEqual(self.left(), set(), lock)
+
+    def test_killed_and_swept_by_the_next_run(self):
+        if not OUTSIDE:
+            self.skipTest("none is built")
+        benches = [self.running(lock) for lock in OUTSIDE]
+        for bench in benches:
+            os.kill(bench.pid, signal.SIGKILL)
+            bench.process.wait()
+        for bench in benches:
+            self.assertTrue(wait_for(lambda: not alive_in(bench.pid), 10), bench.process.args)
+        self.assertEqual(len(self.left()), len(OUTSIDE))
+        self.run_json(SCENARIO + "lock = %s\nduration = 10ms\n" % OUTSIDE[0])
+        self.assertEqual(self.left(), set())
+
+    def test_a_run_does_not_take_what_another_holds(self):
+        if not OUTSIDE:
+            self.skipTest("none is built")
+        first = self.running(OUTSIDE[0])
+        held = self.left()
+        self.run_json(SCENARIO + "lock = %s\nduration = 10ms\n" % OUTSIDE[0])
+        self.assertEqual(self.left(), held)
+        os.kill(first.pid, signal.SIGTERM)
+        self.assertEqual(first.wait(20).code, 143, first.err)
+
+    def test_a_dead_worker_is_named(self):
+        for lock in OUTSIDE:
+            bench = self.running(lock)
+            workers = wait_for(lambda: [pid for pid in children_of(bench.pid) if comm(pid) ==
+                                        comm(bench.pid)], 10)
+            os.kill(workers[0], signal.SIGKILL)
+            self.assertEqual(bench.wait(20).code, 3, bench.err)
+            self.assertIn("died of signal 9", self.load("r.json")["points"][0]["reason"])
+            self.assertEqual(self.left(), set(), lock)
+
+    @unittest.skipIf("target:redis" not in BUILT, "redis is not here")
+    def test_a_server_that_dies_or_is_not_there(self):
+        bench = self.running("target:redis", "1s")
+        server = wait_for(lambda: [pid for pid in children_of(bench.pid) if comm(pid) !=
+                                   comm(bench.pid)], 10)
+        os.kill(server[0], signal.SIGKILL)
+        # Not measured, when it died before the workers had it full.
+        self.assertIn(bench.wait(30).code, (1, 3), bench.err)
+        self.assertIn("worker ", self.load("r.json")["points"][0]["reason"])
+        self.assertEqual(self.left(), set())
+
+    @unittest.skipIf("target:redis" not in BUILT, "redis is not here")
+    def test_without_the_program(self):
+        env = dict(os.environ, PATH="/nonexistent")
+        listed = subprocess.run([SHMBENCH, "list", "targets"], capture_output=True, text=True,
+                                timeout=10, check=True, env=env).stdout
+        self.assertIn("redis-server is not in PATH", listed)
+
+    def test_the_longest_key_is_said(self):
+        if "target:lmdb" not in BUILT:
+            self.skipTest("lmdb is not built")
+        result = self.run_json(SCENARIO + "lock = target:lmdb\nkey_size = 1000\nduration = 10ms\n",
+                               code=3)
+        self.assertIn("key_size is 1000", result["points"][0]["reason"])
+        self.assertEqual(self.left(), set())
+
+
 class Missing(Case):
     def test_a_machine_without_the_libraries(self):
         bare = self.path("bin")
@@ -164,12 +279,14 @@ class Missing(Case):
         with open(self.path("targets.h"), encoding="ascii") as f:
             header = f.read()
         self.assertNotIn("HAVE_", header)
-        self.assertIn("liburcu-dev", header)
+        for package in ("liburcu-dev", "libck-dev", "libtdb-dev", "liblmdb-dev", "libhiredis-dev"):
+            self.assertIn(package, header)
         with open(self.path("target_libs"), encoding="ascii") as f:
             self.assertEqual(f.read().strip(), "")
         subprocess.run(["gcc", "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only",
                         "-I" + self.dir, "-Iharness", "-Icore/include",
-                        "harness/target_urcu_lfht.c"], cwd=ROOT, check=True, timeout=30)
+                        *("harness/target_%s.c" % name for name in
+                          ("urcu_lfht", "ck", "tdb", "lmdb", "redis"))], cwd=ROOT, check=True, timeout=30)
 
 
 if __name__ == "__main__":
