@@ -234,6 +234,7 @@ static __attribute__((noinline)) int insist(struct shmht_ctx *ctx, uint64_t h, c
 	uint32_t k = (uint32_t)stripe_index(ctx, h);
 	int r;
 
+	PROBE(contended, ctx->stripes + stripe_index(ctx, h), ctx);
 	for (unsigned int n = 1;; n++) {
 		if (wait_expired(ctx, start)) {
 			ctx->map->strategy->note_holder(ctx, (uint32_t)stripe_index(ctx, h));

@@ -139,6 +139,7 @@ static int wait_for(struct shmht_ctx *ctx, uint64_t epoch, uint32_t idx, uint64_
 	uint64_t look = (uint64_t)((double)STALL_NS / shmht_ns_per_tick());
 	int r = 0;
 
+	PROBE(contended, NULL, ctx);
 	for (unsigned int n = 0; find_blocker(ctx, epoch, &idx, &seen); n++) {
 		ctx->stats.spins++;
 		passed = shmht_ticks() - start;

@@ -182,7 +182,7 @@ static void recover_stripe(struct shmht_ctx *ctx, uint32_t k)
 		return;
 	if (ld(&stripe->intent[INTENT_ARMED]))
 		(void)!repair(ctx, stripe); /* then the next one to come tries again */
-	lock_release(l, ctx);
+	leave_free(ctx, stripe, false);
 }
 
 static void note_stripe_holder(struct shmht_ctx *ctx, uint32_t k)

@@ -99,7 +99,7 @@ static __attribute__((noinline)) int refill(struct shmht_ctx *ctx, struct shm_st
 		r = 0;
 	}
 	intent_transferred(stripe, pool);
-	lock_release(lock_of(pool), ctx);
+	leave_free(ctx, pool, false);
 	return r;
 }
 
@@ -146,7 +146,7 @@ static __attribute__((noinline)) int give_back(struct shmht_ctx *ctx, struct shm
 	st(&pool->loaded, chain_make(chain_first(spare), chain_len(chains) + 1));
 	st(&stripe->spare_mag, 0);
 	intent_transferred(stripe, pool);
-	lock_release(lock_of(pool), ctx);
+	leave_free(ctx, pool, false);
 	return 0;
 }
 

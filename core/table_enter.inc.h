@@ -37,6 +37,7 @@ static __attribute__((noinline)) int enter_contended(struct lock *l, struct shmh
 	uint64_t start = shmht_ticks();
 	int r;
 
+	PROBE(contended, l, ctx);
 	if (!ctx->timeout_ticks)
 		r = !shared && take_over(l, ctx, false) ? 0 : -ETIMEDOUT;
 	else
@@ -81,10 +82,12 @@ INLINE void entered(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool share
 	else
 		st(&l->holder, ctx->holder_id);
 	tsan_witness(stripe, shared);
+	PROBE(acquire, l, ctx);
 }
 
 INLINE void leave_free(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool shared)
 {
+	PROBE(release, stripe, ctx);
 	if (shared)
 		lock_release_shared(lock_of(stripe), ctx);
 	else

@@ -136,5 +136,5 @@ INLINE void leave_changed(struct shmht_ctx *ctx, struct shm_stripe *stripe, stru
 	if (unlikely(ctx->hold_ticks))
 		hold_busy(ctx);
 	change_done(ctx, stripe, b, lockless);
-	lock_release(lock_of(stripe), ctx);
+	leave_free(ctx, stripe, false);
 }

@@ -168,7 +168,7 @@ static int repair_transfer(struct shmht_ctx *ctx, struct shm_stripe *stripe)
 		return r;
 	repair_restore(stripe);
 	intent_clear(stripe);
-	lock_release(lock_of(pool), ctx);
+	leave_free(ctx, pool, false);
 	return 0;
 }
 

@@ -28,7 +28,7 @@ static bool take_over(struct lock *l, struct shmht_ctx *ctx, bool thoroughly)
 		if (atomic_compare_exchange_strong_explicit(
 			    LOCK_OWNER(l), &word, ctx->holder_id | (word & LOCK_OWNER_KEEP),
 			    memory_order_acquire, memory_order_relaxed)) {
-			ctx->stats.recovered++;
+			note_recovered(ctx, l);
 			return true;
 		}
 #endif

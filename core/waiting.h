@@ -15,6 +15,26 @@
 #include <unistd.h>
 
 #include "context.h"
+#include "probes.h"
+
+/* Of a context's statistics, what only a strategy knows. */
+static inline void note_park(struct shmht_ctx *ctx, const void *lock)
+{
+	ctx->stats.parks++;
+	PROBE(park, lock, ctx);
+}
+
+static inline void note_wake(struct shmht_ctx *ctx, const void *lock)
+{
+	ctx->stats.wakes++;
+	PROBE(wake, lock, ctx);
+}
+
+static inline void note_recovered(struct shmht_ctx *ctx, const void *lock)
+{
+	ctx->stats.recovered++;
+	PROBE(recover, lock, ctx);
+}
 
 static inline void cpu_pause(void)
 {

@@ -91,7 +91,7 @@ INLINE bool lock_try(struct lock *l, struct shmht_ctx *ctx)
 static void finish(struct lock *l, struct shmht_ctx *ctx, struct queue_node *node, uint32_t state)
 {
 	if (atomic_exchange(&node->state, state) == PARKED) {
-		ctx->stats.wakes++;
+		note_wake(ctx, l);
 		futex_wake(&node->state, 1);
 	}
 	trim(l, ctx);
@@ -137,7 +137,7 @@ static int wait_before(struct lock *l, struct shmht_ctx *ctx, struct queue_node 
 			wait_pause(ctx, round);
 		} else if (state == PARKED ||
 			   atomic_compare_exchange_strong(&other->state, &state, PARKED)) {
-			ctx->stats.parks++;
+			note_park(ctx, l);
 			r = futex_wait(&other->state, PARKED, &deadline);
 		}
 	}

@@ -72,7 +72,7 @@ static int park(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks)
 			return r;
 		atomic_fetch_add(&l->sleepers, 1);
 		if (word & WAITERS || word_swap(l, &word, word | WAITERS)) {
-			ctx->stats.parks++;
+			note_park(ctx, l);
 			r = futex_wait(&l->word, word | WAITERS, &deadline);
 		}
 		atomic_fetch_sub(&l->sleepers, 1);
@@ -85,7 +85,7 @@ INLINE void lock_release(struct lock *l, struct shmht_ctx *ctx)
 	uint32_t word = atomic_exchange_explicit(&l->word, 0, memory_order_acq_rel);
 
 	if (unlikely(word & WAITERS)) {
-		ctx->stats.wakes++;
+		note_wake(ctx, l);
 		futex_wake(&l->word, 1);
 	}
 }

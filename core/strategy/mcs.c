@@ -63,13 +63,13 @@ INLINE void lock_release(struct lock *l, struct shmht_ctx *ctx)
 						  memory_order_release);
 
 	if (unlikely(word & SLEEPS)) {
-		ctx->stats.wakes++;
+		note_wake(ctx, l);
 		futex_wake(&l->word, 1);
 	}
 }
 
 /* True when he is there to take it. */
-static bool give_turn(struct shmht_ctx *ctx, struct queue_node *node)
+static bool give_turn(struct lock *l, struct shmht_ctx *ctx, struct queue_node *node)
 {
 	uint32_t state = ld(&node->state);
 
@@ -79,7 +79,7 @@ static bool give_turn(struct shmht_ctx *ctx, struct queue_node *node)
 							     memory_order_acquire))
 			continue;
 		if (state == PARKED) {
-			ctx->stats.wakes++;
+			note_wake(ctx, l);
 			futex_wake(&node->state, 1);
 		}
 		return true;
@@ -108,15 +108,15 @@ static void leave_queue(struct lock *l, struct shmht_ctx *ctx, uint32_t ref)
 			return; /* he who comes behind finds DONE, and frees the node */
 		st_release(&node->state, NODE_FREE);
 		node = node_at(ctx, next);
-		if (!node || give_turn(ctx, node))
+		if (!node || give_turn(l, ctx, node))
 			return;
 		ref = next; /* gone: on his behalf */
 	}
 }
 
 /* Until it is our turn to be first. -ETIMEDOUT: the node stays behind, abandoned. */
-static int wait_turn(struct shmht_ctx *ctx, struct queue_node *node, uint64_t start_ticks,
-		     const struct timespec *deadline)
+static int wait_turn(struct lock *l, struct shmht_ctx *ctx, struct queue_node *node,
+		     uint64_t start_ticks, const struct timespec *deadline)
 {
 	uint32_t state;
 	int r = 0;
@@ -131,7 +131,7 @@ static int wait_turn(struct shmht_ctx *ctx, struct queue_node *node, uint64_t st
 			wait_pause(ctx, round);
 		} else if (state == PARKED ||
 			   atomic_compare_exchange_strong(&node->state, &state, PARKED)) {
-			ctx->stats.parks++;
+			note_park(ctx, l);
 			r = futex_wait(&node->state, PARKED, deadline);
 		}
 	}
@@ -165,7 +165,7 @@ static int wait_lock(struct lock *l, struct shmht_ctx *ctx, uint32_t ref, uint64
 		if (!deadline || round < ROUNDS_BEFORE_PARK) {
 			wait_pause(ctx, round);
 		} else if (word & SLEEPS || word_swap(l, &word, word | SLEEPS)) {
-			ctx->stats.parks++;
+			note_park(ctx, l);
 			r = futex_wait(&l->word, word | SLEEPS, deadline);
 		}
 	}
@@ -200,7 +200,7 @@ static int lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks
 			return -EUCLEAN;
 		if (atomic_exchange_explicit(&before->link, ref, memory_order_acq_rel) == DONE)
 			st_release(&before->state, NODE_FREE);
-		else if (wait_turn(ctx, node, start_ticks, parks))
+		else if (wait_turn(l, ctx, node, start_ticks, parks))
 			return -ETIMEDOUT;
 	}
 	return wait_lock(l, ctx, ref, start_ticks, parks);

@@ -36,7 +36,7 @@ INLINE int mutex_got(struct lock *l, struct shmht_ctx *ctx, int r)
 {
 #ifdef MUTEX_ROBUST
 	if (unlikely(r == EOWNERDEAD)) {
-		ctx->stats.recovered++;
+		note_recovered(ctx, l);
 		r = pthread_mutex_consistent(&l->mutex);
 	}
 #else
@@ -66,7 +66,7 @@ static int lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks
 	struct timespec deadline = wait_deadline(ctx, start_ticks);
 
 	/* Counts the calls: whether one spun or slept is the library's secret. */
-	ctx->stats.parks++;
+	note_park(ctx, l);
 	return -mutex_got(l, ctx, pthread_mutex_clocklock(&l->mutex, CLOCK_MONOTONIC, &deadline));
 #endif
 }

@@ -90,7 +90,7 @@ static int lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks
 {
 	struct timespec deadline = wait_deadline(ctx, start_ticks);
 
-	ctx->stats.parks++;
+	note_park(ctx, l);
 	return wait_result(pthread_rwlock_clockwrlock(&l->rwlock, CLOCK_MONOTONIC, &deadline),
 			   &deadline);
 }
@@ -99,7 +99,7 @@ static int lock_wait_shared(struct lock *l, struct shmht_ctx *ctx, uint64_t star
 {
 	struct timespec deadline = wait_deadline(ctx, start_ticks);
 
-	ctx->stats.parks++;
+	note_park(ctx, l);
 	return wait_result(pthread_rwlock_clockrdlock(&l->rwlock, CLOCK_MONOTONIC, &deadline),
 			   &deadline);
 }

@@ -46,7 +46,7 @@ static int lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks
 	struct timespec deadline = wait_deadline(ctx, start_ticks);
 	int r;
 
-	ctx->stats.parks++;
+	note_park(ctx, l);
 	/* A signal ends the call, not the wait; the deadline is absolute. */
 	do {
 		r = sem_clockwait(&l->sem, CLOCK_MONOTONIC, &deadline) ? -errno : 0;

@@ -73,7 +73,7 @@ INLINE void taken_by(struct lock *l, struct shmht_ctx *ctx)
 	/* Acquire pairs with the release in lock_release(): the order that the
 	 * kernel's own locks give anyway, said so that ThreadSanitizer knows. */
 	if (unlikely(ld_acquire(&l->owner)))
-		ctx->stats.recovered++;
+		note_recovered(ctx, l);
 	st(&l->owner, ctx->tid);
 }
 
@@ -97,7 +97,7 @@ static int lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks
 		if (ns <= 0)
 			return -ETIMEDOUT;
 		left = (struct timespec){ ns / 1000000000, ns % 1000000000 };
-		ctx->stats.parks++;
+		note_park(ctx, l);
 		r = sem_change(l, -1, 0, &left);
 	} while (r == -EINTR);
 	if (r == -EAGAIN)

@@ -118,7 +118,7 @@ static __attribute__((noinline)) void pass_on(struct lock *l, struct shmht_ctx *
 		gone = &l->gone[t % TICKETS / 64];
 	}
 	if (atomic_load(&l->asleep)) {
-		ctx->stats.wakes++;
+		note_wake(ctx, l);
 		futex_wake_bits(serving_half(l), ticket_bit(t));
 	}
 }
@@ -179,7 +179,7 @@ static int park(struct lock *l, struct shmht_ctx *ctx, uint32_t t, uint32_t serv
 
 	/* Before the kernel compares the word: pairs with the load in pass_on(). */
 	atomic_fetch_add(&l->asleep, 1);
-	ctx->stats.parks++;
+	note_park(ctx, l);
 	r = futex_wait_bits(serving_half(l), serving, deadline, ticket_bit(t));
 	atomic_fetch_sub(&l->asleep, 1);
 	return r;

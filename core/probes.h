@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * USDT probes: what a tracer can hang itself on, a nop where none does. Provider
+ * `shmht`; each has the lock's address and that of stripe 0's lock, so that a script
+ * knows the stripe: (arg0 - arg1) / 256. Where <sys/sdt.h> is missing there are none.
+ *
+ * acquire    the lock is held                     counted by stats.acquired
+ * contended  the first try failed, a wait begins  stats.contended; a reader that waits
+ *            for a bucket has its stripe's lock, one for a grace period a null pointer
+ * park, wake before a wait in the kernel, before a wake-up call; stats.parks, .wakes
+ * release    the lock is about to be given back. Where somebody died there are more of
+ *            these: a look that found the stripe broken is no acquire yet
+ * recover    the holder had died: the lock is ours  stats.recovered
+ *
+ * Manual: the systemtap wiki's UserSpaceProbeImplementation; bpftrace(8), usdt.
+ */
+#ifndef SHMHT_PROBES_H
+#define SHMHT_PROBES_H
+
+#include "layout.h"
+
+_Static_assert(sizeof(struct shm_stripe) == 256, "what scripts/perf/*.bt divide by");
+
+#if !defined(SHMHT_NO_PROBES) && defined(__has_include)
+#if __has_include(<sys/sdt.h>)
+#include <sys/sdt.h>
+#define PROBE(name, lock, ctx) DTRACE_PROBE2(shmht, name, lock, (ctx)->stripes)
+#endif
+#endif
+
+#ifndef PROBE
+#define PROBE(name, lock, ctx) ((void)(lock), (void)(ctx))
+#endif
+
+#endif
