@@ -207,8 +207,8 @@ static int open_sites(int type)
 
 		*fd = -1;
 		if (!r)
-			*fd = (int)syscall(SYS_perf_event_open, &attr, -1,
-					   cpu_numbers[i % nr_cpus], -1, PERF_FLAG_FD_CLOEXEC);
+			*fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu_numbers[i % nr_cpus],
+					   -1, PERF_FLAG_FD_CLOEXEC);
 		if (!r && *fd < 0)
 			r = -errno;
 	}

@@ -13,7 +13,7 @@ import unittest
 
 from cli_fixture import SHMBENCH, Case
 
-TRACEFS = "mount -t %s none /sys/kernel/tracing && exec \"$@\""
+TRACEFS = "umount /sys/kernel/tracing 2>/dev/null; mount -t %s none /sys/kernel/tracing && exec \"$@\""
 LOAD = "[a]\nmix = search:90 insert:5 remove:5\ncapacity = 10k\nstripes = 1\ntrials = 1\n" \
        "preload = 0\nhold = 2us\nprocs = 2\n"
 

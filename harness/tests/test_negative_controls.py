@@ -37,7 +37,7 @@ class NegativeControls(Case):
         self.assertRegex(self.point("run", "skipremove", code=1)["reason"],
                          r"the table's count is \d+, inserts less removes are -?\d+")
         self.assertRegex(self.point("torture", "skipremove", code=1)["reason"],
-                         r"key \d+.*(not there|must be absent|another value)")
+                         r"key \d+.*(not there|must be absent|another value|version)")
 
     def test_a_key_that_is_there_twice(self):
         self.assertIn("is there twice", self.point("run", "dupinsert", code=1)["reason"])

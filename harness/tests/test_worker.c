@@ -30,9 +30,9 @@ struct table {
 	struct worker_job jobs[2];
 };
 
-/* 20 us of pause each: a worker takes 0.4 s at least, whatever the machine. */
+/* 60 us of pause each: a worker takes 1.2 s at least, whatever the machine. */
 static const char slow_text[] = "[a]\nprocs = 2\nworkers = thread\ncapacity = 100\nops = 20000\n"
-				"think = 20us\npin = none\npreload = 0\n";
+				"think = 60us\npin = none\npreload = 0\n";
 static const char search_text[] = "[a]\nworkers = thread\ncapacity = 100\nops = 20000\n"
 				  "pin = none\npreload = 0\nmix = search:100\n";
 
