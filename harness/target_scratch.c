@@ -69,7 +69,9 @@ static int make_locked(struct scratch *scratch)
 	struct stat st;
 
 	for (;;) {
-		strcpy(scratch->path, ROOT "/" PREFIX "XXXXXX");
+		/* The pid is for who looks at the folder; the lock is what counts. */
+		snprintf(scratch->path, sizeof(scratch->path), ROOT "/" PREFIX "%d-XXXXXX",
+			 (int)getpid());
 		if (!mkdtemp(scratch->path))
 			return -errno;
 		scratch->fd = open(scratch->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
