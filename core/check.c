@@ -200,7 +200,7 @@ static void check_stripe(struct check *chk, uint32_t k, uint64_t fresh)
 	check_chain(chk, (uint32_t)spare, spare >> 32, fresh, "spare cells of stripe", k);
 	check_limbo(chk, ld(&stripe->limbo), fresh, k);
 	check_limbo(chk, ld(&stripe->limbo_closed), fresh, k);
-	if (ld(&stripe->intent[INTENT_ARMED]))
+	if (ld(&stripe->intent[INTENT_ARMED]) | ld(&stripe->intent[INTENT_SWAP]))
 		broken(chk, "stripe %u: an intent is armed: a mutation is unfinished", k);
 }
 
@@ -233,7 +233,7 @@ static void check_pool(struct check *chk, uint64_t fresh)
 		first = (uint32_t)link;
 		n++;
 	}
-	if (ld(&pool->intent[INTENT_ARMED]))
+	if (ld(&pool->intent[INTENT_ARMED]) | ld(&pool->intent[INTENT_SWAP]))
 		broken(chk, "pool: an intent is armed: a transfer is unfinished");
 	if (n != nr)
 		broken(chk, "pool: %llu chains, noted are %llu", (unsigned long long)n,

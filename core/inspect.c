@@ -43,6 +43,7 @@ int shmht_stripe_look(struct shmht_ctx *ctx, uint32_t k, struct shmht_stripe_sta
 	state.count = ld(&stripe->count);
 	for (unsigned int i = 0; i < 8; i++)
 		state.intent[i] = ld(&stripe->intent[i]);
+	state.unfinished = state.intent[INTENT_ARMED] || state.intent[INTENT_SWAP];
 	*ret_state = state;
 	return 0;
 }

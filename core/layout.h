@@ -32,12 +32,14 @@
 #define HUGE_BYTES (2u << 20)
 
 #define LAYOUT_MAGIC 0x31544848534d4853ull /* also tells a foreign byte order */
-#define LAYOUT_VERSION 2u
+#define LAYOUT_VERSION 3u
 
 typedef _Atomic uint64_t shm_word;
 typedef _Atomic uint32_t shm_half;
 
-#define INTENT_ARMED 7 /* in a stripe's intent; the others are table_intent.inc.h's */
+/* Words of an intent that say that it counts: a change was begun and is not over. */
+#define INTENT_SWAP 1
+#define INTENT_ARMED 7 /* the others are table_intent.inc.h's */
 
 enum region_state { REGION_READY = 1, REGION_CONVERTING = 2, REGION_DESTROYED = 3 };
 
@@ -113,7 +115,7 @@ struct shm_slot {
  */
 struct shm_stripe {
 	unsigned char lock[LOCK_SLOT_BYTES];
-	shm_word intent[8]; /* table_repair.inc.h: operands first, armed word last */
+	shm_word intent[8]; /* table_intent.inc.h */
 	shm_word count;
 	shm_word last_stamp;
 	shm_word loaded;    /* free cells in use; the pool: free chains */

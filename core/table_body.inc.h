@@ -31,9 +31,8 @@
  * waiting policies that ctx->wait may name; LOCK_CTX_ENTER, LOCK_CTX_LEAVE and
  * LOCK_MAP_LEAVE for what lives outside the region.
  *
- * Order of every mutation: prepare a private cell, commit by one release
- * store, then bookkeeping that can be rebuilt from what is visible. A new cell
- * stays first in its free list until after the commit.
+ * Order of every mutation: note it, prepare a private cell, commit by one release
+ * store, then bookkeeping that can be rebuilt from what is visible and noted.
  */
 #include "table.h"
 #include "waiting.h"
@@ -66,6 +65,7 @@ enum put_mode { PUT_INSERT, PUT_UPDATE, PUT_UPSERT };
 INLINE int op_put(struct shmht_ctx *ctx, const void *key, size_t key_len, const void *value,
 		  size_t value_len, enum put_mode mode, bool lockless)
 {
+	shm_word *note = NULL;
 	struct shm_bucket *b;
 	struct target to;
 	struct place place;
@@ -93,15 +93,17 @@ INLINE int op_put(struct shmht_ctx *ctx, const void *key, size_t key_len, const 
 	if (!r)
 		r = mode == PUT_INSERT ? -EEXIST :
 					 replace_entry(ctx, to.stripe, b, &place, key, key_len,
-						       value, value_len, lockless);
+						       value, value_len, lockless, &note);
 	else if (r == -ENOENT && mode != PUT_UPDATE)
-		r = add_entry(ctx, to.stripe, b, h, key, key_len, value, value_len, lockless);
-	leave_changed(ctx, to.stripe, b, lockless);
+		r = add_entry(ctx, to.stripe, b, h, key, key_len, value, value_len, lockless,
+			      &note);
+	leave_changed(ctx, to.stripe, b, note, lockless);
 	return r;
 }
 
 INLINE int remove_key(struct shmht_ctx *ctx, const void *key, size_t key_len, bool lockless)
 {
+	shm_word *note = NULL;
 	struct shm_bucket *b;
 	struct target to;
 	struct place place;
@@ -122,13 +124,13 @@ INLINE int remove_key(struct shmht_ctx *ctx, const void *key, size_t key_len, bo
 	r = find(ctx, b, h, key, key_len, &place);
 #ifdef SHMHT_MUTANT_SKIP_REMOVE /* a test's negative control */
 	if (!r && ld(&to.stripe->count) % 64 == 0) {
-		leave_changed(ctx, to.stripe, b, lockless);
+		leave_changed(ctx, to.stripe, b, note, lockless);
 		return 0;
 	}
 #endif
 	if (likely(!r))
-		r = drop_entry(ctx, to.stripe, b, &place, lockless);
-	leave_changed(ctx, to.stripe, b, lockless);
+		r = drop_entry(ctx, to.stripe, b, &place, lockless, &note);
+	leave_changed(ctx, to.stripe, b, note, lockless);
 	return r;
 }
 
@@ -178,9 +180,9 @@ static void recover_stripe(struct shmht_ctx *ctx, uint32_t k)
 	struct shm_stripe *stripe = ctx->stripes + k;
 	struct lock *l = lock_of(stripe);
 
-	if (!ld(&stripe->intent[INTENT_ARMED]) || (!lock_try(l, ctx) && !take_over(l, ctx, true)))
+	if (!is_broken(stripe) || (!lock_try(l, ctx) && !take_over(l, ctx, true)))
 		return;
-	if (ld(&stripe->intent[INTENT_ARMED]))
+	if (is_broken(stripe))
 		(void)!repair(ctx, stripe); /* then the next one to come tries again */
 	leave_free(ctx, stripe, false);
 }

@@ -122,9 +122,13 @@ INLINE int take(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint64_t need,
 	return 0;
 }
 
-INLINE void taken(struct shm_stripe *stripe, uint32_t next_free)
+/* The first free cell leaves its list. After the intent is armed, which from here
+ * on is what knows of it, and before anything is written into it. */
+INLINE void taken(struct shm_stripe *stripe, struct shm_cell *c)
 {
-	st(&stripe->loaded, chain_make(next_free, chain_len(ld(&stripe->loaded)) - 1));
+	st(&stripe->loaded,
+	   chain_make(meta_next(ld(&c->meta)), chain_len(ld(&stripe->loaded)) - 1));
+	intent_fence();
 }
 
 /* The spare magazine goes to the pool, as one chain. */

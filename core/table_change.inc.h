@@ -71,24 +71,24 @@ static void grow(struct shmht_ctx *ctx, struct shm_stripe *stripe, const struct 
 
 INLINE int add_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
 		     uint64_t h, const unsigned char *key, size_t key_len,
-		     const unsigned char *value, size_t value_len, bool lockless)
+		     const unsigned char *value, size_t value_len, bool lockless,
+		     shm_word **ret_note)
 {
 	uint64_t stamp = next_stamp(ctx, stripe);
 	struct shm_cell *c;
-	uint32_t cell, next_free;
 	uint64_t count;
+	uint32_t cell;
 	int r = take(ctx, stripe, 2, &cell);
 
 	if (unlikely(r))
 		return r;
 	c = cell_at(ctx, cell);
-	next_free = meta_next(ld(&c->meta));
-	intent_change(ctx, stripe, b, INTENT_ADD, next_free, 0);
+	*ret_note = intent_change(ctx, stripe, b, INTENT_ADD, cell, lockless);
+	taken(stripe, c);
 	change_begin(ctx, b, lockless);
 	fill_cell(ctx, c, stamp, key, key_len, value, value_len, lockless);
 	publish(b, c, cell, h, meta_make(0, key_len, value_len));
-	INTENT_MUTANT_EARLY(stripe);
-	taken(stripe, next_free);
+	INTENT_MUTANT_EARLY(*ret_note);
 	st(&stripe->last_stamp, stamp);
 	count = ld(&stripe->count) + 1;
 #ifdef SHMHT_MUTANT_COUNT_DRIFT /* a test's negative control */
@@ -103,10 +103,11 @@ INLINE int add_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct sh
 /* A new cell takes the old one's place, and its age, by one store. */
 INLINE int replace_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
 			 struct place *place, const unsigned char *key, size_t key_len,
-			 const unsigned char *value, size_t value_len, bool lockless)
+			 const unsigned char *value, size_t value_len, bool lockless,
+			 shm_word **ret_note)
 {
 	struct shm_cell *old = cell_at(ctx, place->cell), *c;
-	uint32_t cell, next_free;
+	uint32_t cell;
 	int r = retire_prepare(ctx, stripe, lockless);
 
 	if (likely(!r))
@@ -116,22 +117,21 @@ INLINE int replace_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struc
 	if (unlikely(r))
 		return r;
 	c = cell_at(ctx, cell);
-	next_free = meta_next(ld(&c->meta));
-	intent_change(ctx, stripe, b, INTENT_REPLACE | (lockless ? intent_limbo(ctx) : 0),
-		      next_free, place->cell);
+	*ret_note = intent_swap(ctx, stripe, b, cell, place->cell, lockless);
+	taken(stripe, c);
 	change_begin(ctx, b, lockless);
 	fill_cell(ctx, c, ld(&old->stamp), key, key_len, value, value_len, lockless);
 	word_write(&c->meta, meta_make(meta_next(ld(&old->meta)), key_len, value_len), lockless);
 	/* Commit. Readers reach the cell through this word's number: a dependent
 	 * load, ordered after this release. */
 	st_release(place->link, link_set(ld(place->link), place->shift, cell));
-	taken(stripe, next_free);
+	INTENT_MUTANT_EARLY(*ret_note);
 	retire(ctx, stripe, place->cell, lockless);
 	return 0;
 }
 
 INLINE int drop_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
-		      const struct place *place, bool lockless)
+		      const struct place *place, bool lockless, shm_word **ret_note)
 {
 	int r = retire_prepare(ctx, stripe, lockless);
 
@@ -139,8 +139,7 @@ INLINE int drop_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct s
 		r = make_room(ctx, stripe);
 	if (unlikely(r))
 		return r;
-	intent_change(ctx, stripe, b, INTENT_DROP | (lockless ? intent_limbo(ctx) : 0), 0,
-		      place->cell);
+	*ret_note = intent_change(ctx, stripe, b, INTENT_DROP, place->cell, lockless);
 	change_begin(ctx, b, lockless);
 	unpublish(ctx, b, place);
 	st(&stripe->count, ld(&stripe->count) - 1);

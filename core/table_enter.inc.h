@@ -98,7 +98,7 @@ INLINE void leave_free(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool sh
  * last holder: who took it over may have died in its turn. */
 INLINE bool is_broken(struct shm_stripe *stripe)
 {
-	return unlikely(ld(&stripe->intent[INTENT_ARMED]));
+	return unlikely(ld(&stripe->intent[INTENT_ARMED]) | ld(&stripe->intent[INTENT_SWAP]));
 }
 
 /* By one try. False, too, where there is something to repair: enter_late() does. */

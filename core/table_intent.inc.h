@@ -5,36 +5,39 @@
  *
  * Operands first, the armed word last, cleared when all is done; a killed
  * process has executed a prefix of its program, so all of this needs is that
- * the compiler keeps the order: signal fences, no instruction. Operands are values
- * from before: a repair sets words, it never adds, and can be done again.
+ * the compiler keeps the order: signal fences, no instruction. A repair sets
+ * words, it never adds, and can be done again.
  *
- *	armed	bits 0-7 kind, 32-63 bucket in the stripe; a split: buckets after it
- *	[0]	loaded magazine: its first cell is the new one
- *	[1]	count, and the free cell after the new one
- *	[2]	the old cell: replaced or dropped; a split: the one on its way;
- *		restore, transfer: the spare magazine
- *	[3]	limbo
- *	[4]	limbo_closed
+ * What every update, insert or removal pays for is one store before it and one
+ * after it. So what a repair can see for itself is not noted: a change's bucket
+ * follows from the key in its cell, and a cell is the first of the list that it
+ * was put into last.
+ *
+ *	swap	a replacement: new cell, old cell in the high half
+ *	armed	bits 0-7 kind of all else
+ *		add, drop: bits 8-31 of the count before, 32-63 the cell
+ *		split: 32-63 buckets after it
+ *	bucket	where sequences are written: the one whose sequence is odd
+ *	moving	split: the cell on its way
+ *	loaded, spare, limbo, closed	restore, transfer: the lists as they were
  */
 enum {
 	INTENT_LOADED = 0,
-	INTENT_COUNT = 1,
-	INTENT_CELL = 2,
+	/* 1: INTENT_SWAP, layout.h */
+	INTENT_MOVING = 2,
 	INTENT_SPARE = 2,
 	INTENT_IN_LIMBO = 3,
 	INTENT_CLOSED = 4,
-	INTENT_BUCKET = 5, /* of the insert that a split ends */
-	INTENT_WHO = 6,	   /* pool: the stripe that gives or takes */
+	INTENT_BUCKET = 5,
+	INTENT_WHO = 6, /* pool: the stripe that gives or takes */
 };
 
 enum intent_kind {
 	INTENT_ADD = 1,
-	INTENT_REPLACE = 2,
 	INTENT_DROP = 3,
 	INTENT_SPLIT = 4,
 	INTENT_RESTORE = 5,  /* lists of one stripe: back to what they were */
 	INTENT_TRANSFER = 6, /* lists of a stripe and of the pool: likewise */
-	INTENT_LIMBO = 0x80, /* with replace, drop: the old cell waits for readers */
 };
 
 #define intent_fence() atomic_signal_fence(memory_order_seq_cst)
@@ -59,30 +62,51 @@ INLINE void intent_clear(struct shm_stripe *stripe)
 	intent_fence(); /* before the operands of the next */
 }
 
-#ifdef SHMHT_MUTANT_INTENT_EARLY /* a test's negative control: bookkeeping still to come */
-#define INTENT_MUTANT_EARLY(stripe) intent_clear(stripe)
-#else
-#define INTENT_MUTANT_EARLY(stripe) ((void)0)
-#endif
-
-INLINE uint64_t intent_limbo(const struct shmht_ctx *ctx)
+/* Where the change noted last; NULL: it noted nothing. */
+INLINE void intent_done(shm_word *note)
 {
-	return ctx->read == SHMHT_READ_RCU ? INTENT_LIMBO : 0;
+	/* After all stores of the change. */
+	if (note)
+		st_release(note, 0);
+	intent_fence(); /* before the operands of the next */
 }
 
-INLINE void intent_change(const struct shmht_ctx *ctx, struct shm_stripe *stripe,
-			  const struct shm_bucket *b, uint64_t kind, uint32_t next_free,
-			  uint32_t old)
+#ifdef SHMHT_MUTANT_INTENT_EARLY /* a test's negative control: bookkeeping still to come */
+#define INTENT_MUTANT_EARLY(note) intent_done(note)
+#else
+#define INTENT_MUTANT_EARLY(note) ((void)0)
+#endif
+
+/* A reader who finds that sequence odd waits for it: what is left of it ends it. */
+INLINE void intent_bucket(const struct shmht_ctx *ctx, struct shm_stripe *stripe,
+			  const struct shm_bucket *b, bool lockless)
+{
+	if (lockless)
+		st(&stripe->intent[INTENT_BUCKET], (uint64_t)(b - stripe_buckets(ctx, stripe)));
+}
+
+/* The new cell is about to take the place of the old one. */
+INLINE shm_word *intent_swap(const struct shmht_ctx *ctx, struct shm_stripe *stripe,
+			     const struct shm_bucket *b, uint32_t cell, uint32_t old, bool lockless)
 {
 	if (!intents_on(ctx))
-		return;
-	st(&stripe->intent[INTENT_LOADED], ld(&stripe->loaded));
-	st(&stripe->intent[INTENT_COUNT], ld(&stripe->count) | (uint64_t)next_free << 32);
-	if (old)
-		st(&stripe->intent[INTENT_CELL], old);
-	if (kind & INTENT_LIMBO)
-		st(&stripe->intent[INTENT_IN_LIMBO], ld(&stripe->limbo));
-	intent_arm(stripe, kind | (uint64_t)(b - stripe_buckets(ctx, stripe)) << 32);
+		return NULL;
+	intent_bucket(ctx, stripe, b, lockless);
+	st_release(&stripe->intent[INTENT_SWAP], cell | (uint64_t)old << 32);
+	intent_fence();
+	return &stripe->intent[INTENT_SWAP];
+}
+
+/* Adds or drops the cell. */
+INLINE shm_word *intent_change(const struct shmht_ctx *ctx, struct shm_stripe *stripe,
+			       const struct shm_bucket *b, enum intent_kind kind, uint32_t cell,
+			       bool lockless)
+{
+	if (!intents_on(ctx))
+		return NULL;
+	intent_bucket(ctx, stripe, b, lockless);
+	intent_arm(stripe, kind | (uint64_t)cell << 32 | (ld(&stripe->count) & 0xffffff) << 8);
+	return &stripe->intent[INTENT_ARMED];
 }
 
 /* The insert before it is complete, but for its bucket's sequence. */
@@ -91,8 +115,8 @@ INLINE void intent_split(const struct shmht_ctx *ctx, struct shm_stripe *stripe,
 {
 	if (!intents_on(ctx))
 		return;
-	/* An insert's repair uses neither word. */
-	st(&stripe->intent[INTENT_CELL], 0);
+	/* An insert's repair does not use the one, and finds the other as it was. */
+	st(&stripe->intent[INTENT_MOVING], 0);
 	st(&stripe->intent[INTENT_BUCKET], (uint64_t)(own - stripe_buckets(ctx, stripe)));
 	intent_arm(stripe, INTENT_SPLIT | (uint64_t)target << 32);
 }
@@ -101,7 +125,7 @@ INLINE void intent_moving(const struct shmht_ctx *ctx, struct shm_stripe *stripe
 {
 	if (!intents_on(ctx))
 		return;
-	st(&stripe->intent[INTENT_CELL], cell);
+	st(&stripe->intent[INTENT_MOVING], cell);
 	intent_fence();
 }
 

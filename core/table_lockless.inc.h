@@ -36,13 +36,11 @@ INLINE void change_end(const struct shmht_ctx *ctx, struct shm_bucket *b, bool l
 }
 
 /* The last of a change: what it noted is void from here on. */
-INLINE void change_done(const struct shmht_ctx *ctx, struct shm_stripe *stripe,
-			struct shm_bucket *b, bool lockless)
+INLINE void change_done(const struct shmht_ctx *ctx, struct shm_bucket *b, shm_word *note,
+			bool lockless)
 {
 	change_end(ctx, b, lockless);
-	/* Looked at first: a change that failed has noted nothing. */
-	if (intents_on(ctx) && ld(&stripe->intent[INTENT_ARMED]))
-		intent_clear(stripe);
+	intent_done(note);
 }
 
 /*
@@ -114,27 +112,30 @@ static __attribute__((noinline)) int take_from_limbo(struct shmht_ctx *ctx,
 
 /* Linked by the stamp, which no reader looks at: its place in the chain, its key
  * and its value stay as they are. */
-INLINE void retire(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint32_t cell, bool lockless)
+INLINE void put_in_limbo(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint32_t cell)
 {
-	uint64_t limbo;
+	uint64_t limbo = ld(&stripe->limbo);
 
-	if (!lockless || ctx->read != SHMHT_READ_RCU) {
-		put(ctx, stripe, cell);
-		return;
-	}
-	limbo = ld(&stripe->limbo);
 	st(&cell_at(ctx, cell)->stamp, chain_first(limbo));
 	st(&stripe->limbo, chain_make(cell, chain_len(limbo) + 1));
+}
+
+INLINE void retire(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint32_t cell, bool lockless)
+{
+	if (!lockless || ctx->read != SHMHT_READ_RCU)
+		put(ctx, stripe, cell);
+	else
+		put_in_limbo(ctx, stripe, cell);
 }
 
 /* The end of an operation that changed bucket b: with a sequence, the time that
  * shmht_ctx_set_hold() asks for is spent while it is odd, as all of the
  * section's work would be. */
 INLINE void leave_changed(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
-			  bool lockless)
+			  shm_word *note, bool lockless)
 {
 	if (unlikely(ctx->hold_ticks))
 		hold_busy(ctx);
-	change_done(ctx, stripe, b, lockless);
+	change_done(ctx, b, note, lockless);
 	leave_free(ctx, stripe, false);
 }

@@ -4,11 +4,13 @@
  * stripe's lock next and finds its intent armed. Part of table_body.inc.h.
  *
  * Whether a change was committed is not noted anywhere: it is seen. An entry is
- * in its bucket or is not, and the commit is one store. From there everything
- * else is set, from the values that the intent has of before: count, magazines,
- * limbo, age. Each step gives the same result when it is done again, and the
- * intent stays armed until the last: a repair may be killed as well. The work is
- * that of walking one bucket's chain.
+ * in its bucket or is not, and the commit is one store; the bucket follows from
+ * the key. A new cell that is in none goes back to the free cells, an old one
+ * that has left goes there too, unless it is their first already: who puts one
+ * there writes the cell, then, by one store, the list. Count and age are set.
+ * Each step gives the same result when it is done again, and the intent stays
+ * armed until the last: a repair may be killed as well. The work is that of
+ * walking one bucket's chain.
  */
 
 /* Is the cell an entry of the bucket? */
@@ -36,75 +38,109 @@ static void repair_restore(struct shm_stripe *stripe)
 	st(&stripe->limbo_closed, ld(&stripe->intent[INTENT_CLOSED]));
 }
 
-static void repair_count(struct shm_stripe *stripe, int64_t by)
+/* Is the cell an entry? -EUCLEAN: it is no cell. What is in it need not be whole:
+ * then it is in no bucket, or on its way out of one. */
+static int is_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint32_t cell)
 {
+	uint64_t h;
+
+	if (!cell_valid(ctx, cell))
+		return -EUCLEAN;
+	if (!cell_hash(ctx, cell, &h) || ctx->stripes + stripe_index(ctx, h) != stripe)
+		return 0;
+	return has_cell(ctx, bucket_at(ctx, stripe_index(ctx, h), ld(&stripe->active), h), cell);
+}
+
+/* To what `count` was when the intent noted its low bits, and `by` more. */
+static void repair_count(struct shm_stripe *stripe, uint64_t noted, int64_t by)
+{
+	uint64_t count = ld(&stripe->count);
+
 #ifdef SHMHT_MUTANT_REPAIR_ADDS /* a test's negative control: not to be done twice */
-	if (by)
-		st(&stripe->count, ld(&stripe->count) + (uint64_t)by);
+	(void)noted;
+	st(&stripe->count, count + (uint64_t)by);
 #else
-	st(&stripe->count, (uint32_t)ld(&stripe->intent[INTENT_COUNT]) + (uint64_t)by);
+	uint64_t off = (noted + (uint64_t)by - count) & 0xffffff;
+
+	/* It is one off at most, in either direction. */
+	st(&stripe->count, off >> 23 ? count - (0x1000000 - off) : count + off);
 #endif
 }
 
-/* The old cell's way out: to the free cells in `loaded`, or to limbo. */
-static int repair_retire(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint64_t loaded,
-			 bool limbo)
+INLINE bool is_first(uint64_t chain, uint32_t cell)
 {
-	uint32_t old = (uint32_t)ld(&stripe->intent[INTENT_CELL]);
-	uint64_t gathered = ld(&stripe->intent[INTENT_IN_LIMBO]);
+	return chain_first(chain) == cell && chain_len(chain);
+}
 
-	if (!cell_valid(ctx, old))
+/* A cell that is in no bucket, to the free cells: see put(). */
+static void repair_put(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint32_t cell)
+{
+	if (!is_first(ld(&stripe->loaded), cell))
+		put(ctx, stripe, cell);
+}
+
+/*
+ * The old cell's way out: see retire(). The read mode may have changed since the
+ * death; then there may be no room that make_room() made, and limbo has some. A
+ * full magazine in both places is one that put() was just setting aside.
+ */
+static void repair_retire(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint32_t cell)
+{
+	uint64_t limbo = ld(&stripe->limbo), loaded = ld(&stripe->loaded);
+	uint64_t spare = ld(&stripe->spare_mag);
+	bool room = chain_len(loaded) < ctx->batch || !spare || spare == loaded;
+
+	if (is_first(loaded, cell) || is_first(limbo, cell))
+		return;
+	if (ctx->read != SHMHT_READ_RCU && room)
+		put(ctx, stripe, cell);
+	else
+		put_in_limbo(ctx, stripe, cell);
+}
+
+static int repair_swap(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint64_t noted)
+{
+	uint32_t cell = (uint32_t)noted, old = (uint32_t)(noted >> 32);
+	int r = is_entry(ctx, stripe, cell);
+
+	if (r < 0 || !cell_valid(ctx, old))
 		return -EUCLEAN;
-	if (limbo) {
-		st(&cell_at(ctx, old)->stamp, chain_first(gathered));
-		st(&stripe->limbo, chain_make(old, chain_len(gathered) + 1));
-	} else {
-		/* As put() would: a full magazine is set aside, the place is free. */
-		if (chain_len(loaded) >= ctx->batch) {
-			st(&stripe->spare_mag, loaded);
-			loaded = 0;
-		}
-		st_release(&cell_at(ctx, old)->meta, meta_make(chain_first(loaded), 0, 0));
-		loaded = chain_make(old, chain_len(loaded) + 1);
-	}
-	st(&stripe->loaded, loaded);
+	if (r)
+		repair_retire(ctx, stripe, old);
+	else
+		repair_put(ctx, stripe, cell);
 	return 0;
 }
 
-static int repair_change(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
-			 uint64_t kind, bool limbo)
+static int repair_add(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint64_t armed)
 {
-	uint64_t loaded = ld(&stripe->intent[INTENT_LOADED]);
-	uint32_t cell = chain_first(loaded);
-	uint32_t next_free = (uint32_t)(ld(&stripe->intent[INTENT_COUNT]) >> 32);
-	uint64_t without = chain_make(next_free, chain_len(loaded) - 1), stamp;
+	uint32_t cell = (uint32_t)(armed >> 32);
+	uint64_t stamp;
+	int r = is_entry(ctx, stripe, cell);
 
-	if (kind == INTENT_DROP) {
-		cell = (uint32_t)ld(&stripe->intent[INTENT_CELL]);
-		if (has_cell(ctx, b, cell)) {
-			repair_count(stripe, 0);
-			st(&stripe->loaded, loaded);
-			return 0;
-		}
-		repair_count(stripe, -1);
-		return repair_retire(ctx, stripe, loaded, limbo);
-	}
-	if (!cell_valid(ctx, cell) || !chain_len(loaded))
-		return -EUCLEAN;
-	if (!has_cell(ctx, b, cell)) {
-		/* Back to the head of the free cells, where it still is. */
-		st_release(&cell_at(ctx, cell)->meta, meta_make(next_free, 0, 0));
-		st(&stripe->loaded, loaded);
-		repair_count(stripe, 0);
+	if (r < 0)
+		return r;
+	repair_count(stripe, armed >> 8 & 0xffffff, r);
+	if (!r) {
+		repair_put(ctx, stripe, cell);
 		return 0;
 	}
-	if (kind == INTENT_REPLACE)
-		return repair_retire(ctx, stripe, without, limbo);
-	st(&stripe->loaded, without);
-	repair_count(stripe, 1);
 	stamp = ld(&cell_at(ctx, cell)->stamp);
 	if (stamp > ld(&stripe->last_stamp))
 		st(&stripe->last_stamp, stamp);
+	return 0;
+}
+
+static int repair_drop(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint64_t armed)
+{
+	uint32_t cell = (uint32_t)(armed >> 32);
+	int r = is_entry(ctx, stripe, cell);
+
+	if (r < 0)
+		return r;
+	repair_count(stripe, armed >> 8 & 0xffffff, r - 1);
+	if (!r)
+		repair_retire(ctx, stripe, cell);
 	return 0;
 }
 
@@ -112,7 +148,7 @@ static int repair_change(struct shmht_ctx *ctx, struct shm_stripe *stripe, struc
 static int repair_split(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint64_t target)
 {
 	struct shm_bucket *base = stripe_buckets(ctx, stripe), *old, *to;
-	uint32_t cell = (uint32_t)ld(&stripe->intent[INTENT_CELL]);
+	uint32_t cell = (uint32_t)ld(&stripe->intent[INTENT_MOVING]);
 	struct split split;
 	uint64_t h;
 	int r;
@@ -138,8 +174,6 @@ static int repair_split(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint64
 	}
 	sequence_end(split.new_bucket);
 	sequence_end(old);
-	/* The insert that began it had its own bucket odd. */
-	sequence_end(base + (ld(&stripe->intent[INTENT_BUCKET]) & ctx->bucket_mask));
 	return 0;
 }
 
@@ -172,37 +206,46 @@ static int repair_transfer(struct shmht_ctx *ctx, struct shm_stripe *stripe)
 	return 0;
 }
 
+static int repair_armed(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint64_t armed)
+{
+	bool pool = stripe == pool_of(ctx);
+
+	switch (armed & 0xff) {
+	case INTENT_ADD:
+		return pool ? -EUCLEAN : repair_add(ctx, stripe, armed);
+	case INTENT_DROP:
+		return pool ? -EUCLEAN : repair_drop(ctx, stripe, armed);
+	case INTENT_SPLIT:
+		return pool ? -EUCLEAN : repair_split(ctx, stripe, armed >> 32);
+	case INTENT_RESTORE:
+		repair_restore(stripe);
+		return 0;
+	case INTENT_TRANSFER:
+		return repair_transfer(ctx, stripe);
+	}
+	return -EUCLEAN;
+}
+
 /* The lock is held, and stays so. -EUCLEAN: what was noted cannot be right;
  * -ETIMEDOUT: the pool's lock is somebody's. Then the intent stays armed. */
 static __attribute__((noinline, cold)) int repair(struct shmht_ctx *ctx, struct shm_stripe *stripe)
 {
-	uint64_t armed = ld(&stripe->intent[INTENT_ARMED]), kind = armed & 0x7f;
-	struct shm_bucket *b = NULL;
-	int r = -EUCLEAN;
+	uint64_t armed = ld(&stripe->intent[INTENT_ARMED]), swap = ld(&stripe->intent[INTENT_SWAP]);
+	int r = 0;
 
-	switch (kind) {
-	case INTENT_ADD:
-	case INTENT_REPLACE:
-	case INTENT_DROP:
-		if (stripe == pool_of(ctx))
-			break;
-		b = stripe_buckets(ctx, stripe) + ((armed >> 32) & ctx->bucket_mask);
-		r = repair_change(ctx, stripe, b, kind, armed & INTENT_LIMBO);
-		if (!r)
-			sequence_end(b);
-		break;
-	case INTENT_SPLIT:
-		r = stripe == pool_of(ctx) ? -EUCLEAN : repair_split(ctx, stripe, armed >> 32);
-		break;
-	case INTENT_RESTORE:
-		repair_restore(stripe);
-		r = 0;
-		break;
-	case INTENT_TRANSFER:
-		r = repair_transfer(ctx, stripe);
-		break;
-	}
-	if (!r)
+	if (swap)
+		r = stripe == pool_of(ctx) ? -EUCLEAN : repair_swap(ctx, stripe, swap);
+	if (!r && armed)
+		r = repair_armed(ctx, stripe, armed);
+	if (r)
+		return r;
+	/* Nobody else changes this stripe now: if one is odd, the dead one left it so. */
+	if (stripe != pool_of(ctx))
+		sequence_end(stripe_buckets(ctx, stripe) +
+			     (ld(&stripe->intent[INTENT_BUCKET]) & ctx->bucket_mask));
+	if (swap)
+		intent_done(&stripe->intent[INTENT_SWAP]);
+	if (armed)
 		intent_clear(stripe);
-	return r;
+	return 0;
 }

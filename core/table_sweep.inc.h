@@ -82,11 +82,12 @@ INLINE int sweep(struct shmht_ctx *ctx, enum sweep_mode mode, uint64_t span, ent
 static int drop_any(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
 		    const struct place *place, void *arg)
 {
+	shm_word *note = NULL;
 	int r;
 
 	(void)arg;
-	r = drop_entry(ctx, stripe, b, place, true);
-	change_done(ctx, stripe, b, true);
+	r = drop_entry(ctx, stripe, b, place, true, &note);
+	change_done(ctx, b, note, true);
 	return r;
 }
 
@@ -200,14 +201,15 @@ static int drop_old(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm
 {
 	struct eviction *ev = arg;
 	uint64_t stamp = ld(&cell_at(ctx, place->cell)->stamp);
+	shm_word *note = NULL;
 	int r;
 
 	if (!ev->left)
 		return 0;
 	if (stamp > ev->threshold || (stamp == ev->threshold && !ev->ties))
 		return 0;
-	r = drop_entry(ctx, stripe, b, place, true);
-	change_done(ctx, stripe, b, true);
+	r = drop_entry(ctx, stripe, b, place, true, &note);
+	change_done(ctx, b, note, true);
 	if (r)
 		return r;
 	if (stamp == ev->threshold)

@@ -41,7 +41,7 @@ static uint32_t stripe_to_show(struct storm *storm, struct shmht_stripe_state *r
 {
 	for (uint32_t k = 0; k <= storm->params->stripes; k++)
 		if (shmht_stripe_look(storm->ctx, k, ret_state) == 0 &&
-		    (ret_state->holder.state == SHMHT_HOLDER_DEAD || ret_state->intent[7]))
+		    (ret_state->holder.state == SHMHT_HOLDER_DEAD || ret_state->unfinished))
 			return k;
 	shmht_stripe_look(storm->ctx, 0, ret_state);
 	return 0;
@@ -58,7 +58,7 @@ void watch_dump(struct storm *storm, const char *why)
 	say(outcome, "%s; %s %u: last acquired by pid %d (%s), %llu entries, intent", why,
 	    k == storm->params->stripes ? "pool" : "stripe", k, (int)state.holder.pid,
 	    state_name(state.holder.state), (unsigned long long)state.count);
-	if (state.intent[7])
+	if (state.unfinished)
 		for (int i = 0; i < 8; i++)
 			say(outcome, " %llx", (unsigned long long)state.intent[i]);
 	else

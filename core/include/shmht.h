@@ -36,6 +36,7 @@
 #define SHMHT_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -238,7 +239,8 @@ void shmht_ctx_holder(const struct shmht_ctx *ctx, struct shmht_holder *ret_hold
 struct shmht_stripe_state {
 	struct shmht_holder holder; /* who acquired last; may have released since */
 	uint64_t count;
-	uint64_t intent[8]; /* of the mutation under way; see core/layout.h */
+	bool unfinished;    /* a mutation is under way, or was cut off */
+	uint64_t intent[8]; /* what it noted; see core/table_intent.inc.h */
 };
 
 /* Stripe k; k = stripes is the pool of free cells. -EINVAL beyond. Changes what

@@ -57,8 +57,8 @@ static const struct wrong_field {
 } wrong_fields[] = {
 	HEADER_FIELD(magic, 8, 0x1234, -EPROTO, false, "0x0000000000001234", "0x31544848534d4853"),
 	HEADER_FIELD(magic, 8, 0x53484d5348485431, -EPROTO, false, "magic", "0x31544848534d4853"),
-	HEADER_FIELD(version, 4, 1, -EPROTO, false, "version is 1", "expected 2"),
-	HEADER_FIELD(version, 4, 0, -EPROTO, false, "version is 0", "expected 2"),
+	HEADER_FIELD(version, 4, 1, -EPROTO, false, "version is 1", "expected 3"),
+	HEADER_FIELD(version, 4, 0, -EPROTO, false, "version is 0", "expected 3"),
 	HEADER_FIELD(header_bytes, 4, 512, -EPROTO, false, "512", "4096"),
 	HEADER_FIELD(layout_hash, 8, 0xabc, -EPROTO, false, "0x0000000000000abc", "expected 0x"),
 	HEADER_FIELD(total_bytes, 8, 4096, -EPROTO, false, "is 4096", "expected 126976"),
