@@ -140,6 +140,7 @@ void ctx_set_table(struct shmht_ctx *ctx, struct shmht *map)
 	ctx->bucket_bits = geo->bucket_bits;
 	ctx->bucket_mask = (uint32_t)((1ull << geo->bucket_bits) - 1);
 	ctx->nr_cells = geo->nr_cells;
+	ctx->cells_usable = geo->nr_cells - 1;
 	ctx->hash = map->hash;
 	ctx->hash_seed = map->hash_seed;
 	ctx->stripe_bits = geo->stripe_bits;

@@ -41,9 +41,10 @@ struct shmht_ctx {
 	struct shm_stripe *stripes;
 	uint32_t bucket_bits;
 	uint32_t bucket_mask;
-	uint64_t nr_cells;
+	uint64_t cells_usable; /* nr_cells without cell 0 */
 	uint64_t hash_seed;
 	shmht_hash_fn hash;
+	uint64_t nr_cells;
 	uint32_t stripe_bits;
 	uint32_t stripe_shift; /* 63 - stripe_bits */
 	uint32_t cell_bytes;

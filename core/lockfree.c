@@ -273,13 +273,7 @@ INLINE int search(struct shmht_ctx *ctx, const void *key, size_t key_len, enum w
 	return likely(r != AGAIN) ? r : insist(ctx, h, key, key_len, what, *w);
 }
 
-int search_seqlock(struct shmht_ctx *ctx, const void *key, size_t key_len, void *value, size_t size,
-		   size_t *ret_len)
-{
-	struct wanted w = { .value = value, .size = size, .ret_len = ret_len };
-
-	return search(ctx, key, key_len, COPY_SEQLOCK, &w);
-}
+#include "lockfree_plain.inc.h"
 
 int search_rcu(struct shmht_ctx *ctx, const void *key, size_t key_len, void *value, size_t size,
 	       size_t *ret_len)

@@ -157,7 +157,7 @@ INLINE struct shm_cell *cell_at(const struct shmht_ctx *ctx, uint32_t cell)
 /* Cell 0 is "none", so it is out of range too. */
 INLINE bool cell_valid(const struct shmht_ctx *ctx, uint32_t cell)
 {
-	return likely((uint64_t)cell - 1 < ctx->nr_cells - 1);
+	return likely((uint64_t)cell - 1 < ctx->cells_usable);
 }
 
 INLINE uint32_t meta_next(uint64_t meta)
@@ -226,6 +226,24 @@ INLINE bool words_equal(shm_word *words, const unsigned char *bytes, size_t len,
 		if (word_load(&words[i], lockless) != load8(bytes + 8 * i))
 			return false;
 	return !(len & 7) || word_load(&words[i], lockless) == load_tail(bytes + 8 * i, len & 7);
+}
+
+/*
+ * Keys of 9 to 16 bytes by their first and their last eight, as they lie in the
+ * cell: no shift, unlike words_equal(). The second load lies across two words:
+ * for who holds the lock, or validates what it has read.
+ */
+INLINE bool ends_equal(shm_word *words, const unsigned char *key, size_t len)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && !defined(__SANITIZE_THREAD__)
+	typedef uint64_t __attribute__((may_alias, aligned(1))) any_word;
+	const unsigned char *last = (const unsigned char *)(uintptr_t)words + len - 8;
+
+	return !((ld_acquire(&words[0]) ^ load8(key)) |
+		 (*(const volatile any_word *)last ^ load8(key + len - 8)));
+#else
+	return words_equal(words, key, len, true);
+#endif
 }
 
 /* lockless: releases, for lockfree.c; the same moves on x86-64. */

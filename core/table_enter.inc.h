@@ -117,6 +117,17 @@ INLINE bool enter_free(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool sh
 	return true;
 }
 
+/* One context at a time: nothing can have happened since it was opened. */
+#define LOCK_ALONE (LOCK_CAPS & SHMHT_CAP_ONE_WORKER)
+
+/* For a search, where alone_enter() has left nothing to look at. */
+INLINE void enter_alone(struct shmht_ctx *ctx, struct shm_stripe *stripe)
+{
+	ctx->stats.acquired++;
+	ctx->stats.reacquired++;
+	tsan_witness(stripe, true);
+}
+
 /* Broken or not. */
 INLINE int enter_any(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool shared)
 {

@@ -77,13 +77,16 @@ static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, voi
 		return search_outside(ctx, key, key_len, value, size, ret_len);
 	h = hash_key(NULL, key, key_len, ctx->hash_seed);
 	to = target_guess(ctx, h);
-	__builtin_prefetch(to.bucket);
-	if (unlikely(!enter_free(ctx, to.stripe, true)))
+	if (!LOCK_ALONE)
+		__builtin_prefetch(to.bucket);
+	if (LOCK_ALONE)
+		enter_alone(ctx, to.stripe);
+	else if (unlikely(!enter_free(ctx, to.stripe, true)))
 		return search_refused(ctx, key, key_len, value, size, ret_len);
 	/* Acquire pairs with the release of the tag word, as in find_lane(). */
 	match = tags_match(ld_acquire(&to.bucket->tags[0]), ld_acquire(&to.bucket->tags[1]),
 			   tag_of_hash(h));
-	if (unlikely(ld(&to.stripe->active) != to.active) || unlikely(!match))
+	if ((!LOCK_ALONE && unlikely(ld(&to.stripe->active) != to.active)) || unlikely(!match))
 		return search_inside(ctx, key, key_len, value, size, ret_len);
 	cell = bucket_cell(to.bucket, (unsigned int)__builtin_ctz(match), false);
 	if (!cell_valid(ctx, cell))
@@ -91,7 +94,7 @@ static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, voi
 	c = cell_at(ctx, cell);
 	/* Both lengths in one compare. */
 	if (unlikely(ld(&c->meta) >> 32 != (key_len | 64u << 12)) ||
-	    unlikely(!words_equal(c->words, key, key_len, false)))
+	    unlikely(!ends_equal(c->words, key, key_len)))
 		return search_inside(ctx, key, key_len, value, size, ret_len);
 	words_copy_locked(c->words + ctx->value_word, value, 64);
 	*ret_len = 64;

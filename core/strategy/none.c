@@ -32,6 +32,11 @@ INLINE void lock_release(struct lock *l, struct shmht_ctx *ctx)
 	(void)l, (void)ctx;
 }
 
+static int alone_enter(struct shmht_ctx *ctx, struct shmht_error *err);
+
+#define LOCK_CTX_ENTER alone_enter
+#define LOCK_CTX_LEAVE NULL
+#define LOCK_MAP_LEAVE NULL
 #define LOCK_NAME "none"
 #define LOCK_SUMMARY "no lock; one worker only: the floor"
 #define LOCK_PAPER "-"
@@ -41,3 +46,25 @@ INLINE void lock_release(struct lock *l, struct shmht_ctx *ctx)
 #define LOCK_CAPS SHMHT_CAP_ONE_WORKER
 #define LOCK_SYMBOL shmht_strategy_none
 #include "table_body.inc.h"
+
+/*
+ * Each stripe is had once, and the pool: what somebody who died under another
+ * strategy left is repaired, and this context is noted as the last holder. Both
+ * stay so while it is alone, and its searches look at neither.
+ */
+static int alone_enter(struct shmht_ctx *ctx, struct shmht_error *err)
+{
+	for (uint32_t k = 0; k <= 1u << ctx->stripe_bits; k++) {
+		int r = op_lock(ctx, k);
+
+		if (r) {
+			error_set(err,
+				  "what a dead worker left in stripe %u cannot be repaired: %s", k,
+				  strerror(-r));
+			return r;
+		}
+		op_unlock(ctx, k);
+	}
+	ctx->stats = (struct shmht_lock_stats){ 0 };
+	return 0;
+}
