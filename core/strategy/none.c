@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * none: no lock at all. The floor of the apparatus: what an operation costs
- * before anybody guards it. Refuses a second context, so it is always correct.
+ * before anybody guards it. Refuses a second context, so it is always correct, and
+ * what only others could have changed it does not look at: see alone_enter().
  */
 #include "table.h"
 

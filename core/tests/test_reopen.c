@@ -223,6 +223,66 @@ static void one_converter(const struct shmht_strategy *strategy)
 	shmht_destroy(map);
 }
 
+/* The lists of stripe k as they are, noted to be restored: what somebody leaves who
+ * dies just before he changes them. kind: of the intent. */
+static off_t arm(int fd, const struct shmht_config *cfg, uint32_t k, uint64_t kind)
+{
+	struct shm_stripe stripe;
+	struct geometry geo;
+	off_t at;
+
+	assert_rc(geometry_compute(cfg, &geo, NULL), 0);
+	at = (off_t)(geo.stripes_off + k * sizeof(stripe));
+	assert_int_equal(pread(fd, &stripe, sizeof(stripe), at), sizeof(stripe));
+	stripe.intent[0] = stripe.loaded;
+	stripe.intent[2] = stripe.spare_mag;
+	stripe.intent[3] = stripe.limbo;
+	stripe.intent[4] = stripe.limbo_closed;
+	stripe.intent[INTENT_ARMED] = kind;
+	assert_int_equal(pwrite(fd, &stripe, sizeof(stripe), at), sizeof(stripe));
+	return at + (off_t)offsetof(struct shm_stripe, intent[INTENT_ARMED]);
+}
+
+/* The searches of a worker that is alone look at no intent: his context does. */
+static void alone_after_the_dead(const struct shmht_strategy *strategy)
+{
+	const uint64_t restore = 5, unheard_of = 0x55;
+	struct shmht_config cfg = small_config(shmht_strategy_find("spin"), 100);
+	struct shmht_error err = { "" };
+	struct shmht_ctx *ctx;
+	struct shmht *map;
+	uint64_t armed;
+	off_t at;
+	int fd;
+
+	(void)strategy;
+	cfg.stripes = 4;
+	map = table_create(&cfg);
+	fd = dup(shmht_fd(map));
+	fill(map, 0, 50);
+	shmht_detach(map);
+	for (uint32_t k = 0; k <= 4; k++) { /* the pool too */
+		at = arm(fd, &cfg, k, restore);
+		assert_rc(shmht_reopen(fd, "none", SHMHT_READ_LOCKED, NULL), 0);
+		map = table_attach(fd);
+		ctx = context_open(map);
+		assert_int_equal(pread(fd, &armed, sizeof(armed), at), sizeof(armed));
+		assert_int_equal(armed, 0);
+		assert_int_equal(shmht_ctx_stats(ctx)->acquired, 0);
+		for (uint64_t n = 0; n < 50; n++)
+			assert_true(has_number(ctx, n));
+		assert_sound(ctx);
+		shmht_ctx_close(ctx);
+		shmht_detach(map);
+	}
+	arm(fd, &cfg, 2, unheard_of);
+	map = table_attach(fd);
+	assert_rc(shmht_ctx_open(map, &ctx, &err), -EUCLEAN);
+	assert_says(&err, "stripe 2");
+	shmht_detach(map);
+	close(fd);
+}
+
 static const struct strategy_test tests[] = {
 	{ "reopen: through all strategies, data intact", data_intact, 0 },
 	{ "reopen: EBUSY while a context is alive", busy_while_in_use, TEST_LOCKED },
@@ -233,6 +293,7 @@ static const struct strategy_test tests[] = {
 	{ "reopen: finishes what a dead one began", finishes_what_was_begun, TEST_LOCKED },
 	{ "reopen: EBUSY leaves CONVERTING as it was", busy_is_not_ready, TEST_LOCKED },
 	{ "reopen: one converter at a time", one_converter, TEST_LOCKED },
+	{ "reopen: a worker that is alone, after the dead", alone_after_the_dead, TEST_ONCE },
 };
 
 int main(void)
