@@ -7,7 +7,7 @@
  * loads, and of these searches the reorder window holds one more at a time.
  */
 
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+#if defined(__x86_64__) && defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
 /*
  * Wider than a word, or across two: what was torn by a writer is refused by the
  * sequence like all else that changed. x86-64 keeps loads in order, so the second
