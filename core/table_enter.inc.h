@@ -125,6 +125,7 @@ INLINE void enter_alone(struct shmht_ctx *ctx, struct shm_stripe *stripe)
 {
 	ctx->stats.acquired++;
 	ctx->stats.reacquired++;
+	PROBE(acquire, lock_of(stripe), ctx);
 	tsan_witness(stripe, true);
 }
 
