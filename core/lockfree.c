@@ -249,7 +249,7 @@ static __attribute__((noinline)) int insist(struct shmht_ctx *ctx, uint64_t h, c
 		ctx->stats.spins++;
 		/* Its writer may need this CPU. */
 		if (n % 128)
-			cpu_pause();
+			shmht_pause();
 		else
 			sched_yield();
 		r = attempt(ctx, h, key, key_len, what, &w);

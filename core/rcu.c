@@ -153,7 +153,7 @@ static int wait_for(struct shmht_ctx *ctx, uint64_t epoch, uint32_t idx, uint64_
 			break;
 		}
 		if (n < 64) {
-			cpu_pause();
+			shmht_pause();
 		} else if (passed < look) {
 			sched_yield();
 		} else {

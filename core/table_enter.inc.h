@@ -192,7 +192,7 @@ static __attribute__((noinline)) void hold_busy(const struct shmht_ctx *ctx)
 	uint64_t start = shmht_ticks();
 
 	while (shmht_ticks() - start < ctx->hold_ticks)
-		cpu_pause();
+		shmht_pause();
 }
 
 /* With the time that shmht_ctx_set_hold() asks for spent inside the section. */

@@ -36,15 +36,6 @@ static inline void note_recovered(struct shmht_ctx *ctx, const void *lock)
 	PROBE(recover, lock, ctx);
 }
 
-static inline void cpu_pause(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
-}
-
 static inline bool wait_expired(const struct shmht_ctx *ctx, uint64_t start_ticks)
 {
 	return shmht_ticks() - start_ticks >= ctx->timeout_ticks;
@@ -94,7 +85,7 @@ static inline void wait_pause(struct shmht_ctx *ctx, uint32_t round)
 		return;
 	}
 	for (uint32_t i = 0; i < PAUSES_PER_ROUND; i++)
-		cpu_pause();
+		shmht_pause();
 	ctx->stats.spins += PAUSES_PER_ROUND;
 }
 

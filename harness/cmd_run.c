@@ -227,6 +227,20 @@ static int save(const json_t *result, const struct scenario *scenario, struct ti
 	return code;
 }
 
+/* Before anything runs: an hour's result that nobody can keep is an hour lost. */
+static int check_out(const struct run_kind *kind, const struct run_options *opt)
+{
+	int r = opt->out ? result_can_write(opt->out) : 0;
+
+	if (!r)
+		return 0;
+	fprintf(stderr,
+		"shmbench %s: --out %s cannot be written: %s; name a file in a folder that is "
+		"there\n",
+		kind->command->name, opt->out, strerror(-r));
+	return -1;
+}
+
 int run_scenarios(const struct run_kind *kind, int argc, char **argv)
 {
 	struct run_options opt = { 0 };
@@ -248,6 +262,10 @@ int run_scenarios(const struct run_kind *kind, int argc, char **argv)
 		dry_run(scenario);
 		scenario_free(scenario);
 		return EXIT_YES;
+	}
+	if (check_out(kind, &opt)) {
+		scenario_free(scenario);
+		return EXIT_USAGE;
 	}
 	refusal = kind->refuse(scenario);
 	if (refusal) {
@@ -275,6 +293,8 @@ int run_scenarios(const struct run_kind *kind, int argc, char **argv)
 	if (!opt.quiet && opt.overhead)
 		result_show_overhead(result, human);
 	code = result_exit_code(result);
+	if (opt.quiet && !sig)
+		result_show_reason(result, kind->command->name, stderr);
 	r = save(result, scenario, started, &opt, human);
 	if (r && !code)
 		code = r;

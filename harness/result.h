@@ -32,6 +32,8 @@ void result_supersede(struct result_build *build, uint32_t k);
  */
 json_t *result_finish(struct result_build *build, bool interrupted);
 
+/* Before a run: whether result_write() could put one there. 0 or a negative errno. */
+int result_can_write(const char *path);
 /* Temporary name, fsync, rename. 0 or a negative errno. */
 int result_write(const json_t *result, const char *path);
 /*
@@ -55,6 +57,9 @@ void result_show(const json_t *result, FILE *out);
 void result_show_overhead(const json_t *result, FILE *out);
 /* Exit code that the document stands for: 0, 1 (failed, expect not met) or 3. */
 int result_exit_code(const json_t *result);
+/* One line: the first point that the exit code is for, why, and how many more there are;
+ * nothing for 0. */
+void result_show_reason(const json_t *result, const char *command, FILE *out);
 /* `compare`: differences of host, params and layout first, then ratios. */
 void result_compare(const json_t *a, const char *name_a, const json_t *b, const char *name_b,
 		    FILE *out);

@@ -120,6 +120,34 @@ static int write_text(const char *path, const char *text, size_t len)
 	return replace_file(realpath(path, resolved) ? resolved : path, text, len);
 }
 
+int result_can_write(const char *path)
+{
+	char temporary[PATH_MAX], resolved[PATH_MAX];
+	struct stat st;
+	int fd;
+
+	if (stat(path, &st)) {
+		if (errno != ENOENT)
+			return -errno;
+	} else if (S_ISDIR(st.st_mode)) {
+		return -EISDIR;
+	} else if (!S_ISREG(st.st_mode)) {
+		/* Not opened: a pipe would wait for its reader here. */
+		return access(path, W_OK) ? -errno : 0;
+	} else if (realpath(path, resolved)) {
+		path = resolved;
+	}
+	if (strlen(path) && path[strlen(path) - 1] == '/')
+		return -EISDIR;
+	/* What will be done in the end, and nothing else, says whether it can be. */
+	fd = open_temporary(path, temporary);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	unlink(temporary);
+	return 0;
+}
+
 int result_write(const json_t *result, const char *path)
 {
 	/* 15 digits: as many as a double keeps of what people write. */

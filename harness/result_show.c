@@ -260,3 +260,54 @@ void result_show(const json_t *result, FILE *out)
 	put_hosts(result, out);
 	put_how_to_read(few_trials, out);
 }
+
+/* Why a point is no plain yes, from the exit code's point of view. */
+static bool reason_of(const json_t *point, int code, char *buf, size_t size)
+{
+	const char *status = result_get_text(point, "status");
+	const json_t *expect = json_object_get(point, "expect");
+	bool failed = status && strcmp(status, "failed") == 0;
+	char clean[800];
+
+	if (code == 1 ? failed : !status || (strcmp(status, "ok") != 0 && !failed)) {
+		snprintf(buf, size, "%s: %s", status ? status : "not measured",
+			 text_or(point, "reason", "no reason was given", clean, sizeof(clean)));
+		return true;
+	}
+	for (size_t k = 0; k < json_array_size(expect); k++) {
+		const json_t *one = json_array_get(expect, k);
+		bool measured = json_is_number(json_object_get(one, "value"));
+
+		if (json_is_true(json_object_get(one, "met")) || measured != (code == 1))
+			continue;
+		snprintf(buf, size, "expect %s: %s",
+			 text_or(one, "text", "(no text)", clean, sizeof(clean)),
+			 measured ? "not met" : "not measured");
+		return true;
+	}
+	return false;
+}
+
+void result_show_reason(const json_t *result, const char *command, FILE *out)
+{
+	const json_t *points = json_object_get(result, "points");
+	int code = result_exit_code(result);
+	char name[400], reason[900], first[1400] = "no points";
+	size_t nr = 0;
+
+	if (!code)
+		return;
+	for (size_t i = 0; i < json_array_size(points); i++) {
+		const json_t *point = json_array_get(points, i);
+
+		if (!reason_of(point, code, reason, sizeof(reason)))
+			continue;
+		if (nr++ == 0)
+			snprintf(first, sizeof(first), "%s: %s",
+				 text_or(point, "name", "(no name)", name, sizeof(name)), reason);
+	}
+	fprintf(out, "shmbench %s: %s", command, first);
+	if (nr > 1)
+		fprintf(out, " (and %zu points more)", nr - 1);
+	fputc('\n', out);
+}

@@ -6,15 +6,6 @@
  * is the backlog, counted and not run.
  */
 
-static inline void pace_pause(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
-}
-
 /* Asleep until this long before a planned start, spinning from there. */
 #define SPIN_NS 50000u
 /* A sleep lasts no longer than this: the end of the run is not waited for. */
@@ -66,7 +57,7 @@ static uint64_t open_wait(struct worker *w)
 			else
 				open_yield(w);
 		} else {
-			pace_pause();
+			shmht_pause();
 		}
 		now = shmht_ticks_ordered();
 	}

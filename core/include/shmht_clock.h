@@ -59,6 +59,17 @@ static inline uint64_t shmht_ticks_ordered(void)
 	return shmht_ticks();
 }
 
+/* Between two looks at a clock or a lock word: the core's other thread runs meanwhile,
+ * and the loop's end costs no mis-speculated loads. */
+static inline void shmht_pause(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
 /* Nanoseconds per tick: measured against CLOCK_MONOTONIC at the first call
  * (which takes 20 ms); 1.0 without a counter. Not thread-safe at that call. */
 double shmht_ns_per_tick(void);

@@ -24,7 +24,7 @@ static bool spin(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks)
 	uint64_t used;
 
 	do {
-		cpu_pause();
+		shmht_pause();
 		ctx->stats.spins++;
 		used = shmht_ticks() - start_ticks;
 		if (!ld(&l->word) && lock_try(l, ctx)) {

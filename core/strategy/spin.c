@@ -49,7 +49,7 @@ static int lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks
 				sched_yield();
 			} else {
 				for (uint32_t i = 0; i < pauses; i++)
-					cpu_pause();
+					shmht_pause();
 				ctx->stats.spins += pauses;
 			}
 			if (pauses < BACKOFF_MAX)

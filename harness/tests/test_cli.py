@@ -12,7 +12,7 @@ import termios
 import time
 import unittest
 
-from cli_fixture import BRIEF, QUICK, ROOT, SHMBENCH, Case
+from cli_fixture import BRIEF, QUICK, ROOT, SHMBENCH, Case, children_of, wait_for
 
 COMMANDS = ("run", "list", "show", "compare", "export", "plan", "gate")
 LOCKS = ("none", "sem", "sysv", "futex", "hybrid", "spin", "tas", "ticket", "mcs", "clh", "mutex",
@@ -164,6 +164,20 @@ class Outputs(Case):
         self.assertEqual(done.out + done.err, "")
         self.assertEqual(self.load("x.json")["status"], "complete")
 
+    def test_quiet_says_why_it_is_no_yes(self):
+        for sets, code, why in (
+                (("expect=search.p50<=1ns",), 1, r": a: expect search.p50<=1ns: not met"),
+                (("lock=none,sem", "procs=2"), 3, r": a/lock=none: skipped: .*second worker"),
+                (("lock=none,sem,futex", "procs=2", "expect=ops_per_s>=1000G"), 1,
+                 r": a/lock=sem: expect .* not met \(and 1 points more\)")):
+            with self.subTest(sets=sets):
+                flags = [part for one in sets for part in ("--set", one)]
+                done = self.bench("run", "some.ini", "--quiet", "--out", "x.json", *BRIEF, *flags,
+                                  code=code)
+                self.assertEqual(done.out, "")
+                self.assertRegex(done.err, r"\Ashmbench run: [^\n]*\n\Z")
+                self.assertRegex(done.err, why)
+
     def test_dry_run(self):
         done = self.bench("run", "some.ini", "--dry-run", "--set", "duration=1h", "--set",
                           "lock=sem,spin", timeout=5)
@@ -200,16 +214,29 @@ class Outputs(Case):
         point, = self.run_json(QUICK, "--set", "value_size=7", *BRIEF)["points"]
         self.assertEqual(point["params"]["value_size"], "7")
 
-    def test_unwritable_out_loses_nothing(self):
-        for out, why in (("nowhere/x.json", "No such file"), (".", "directory")):
+    def test_unwritable_out_is_found_before_anything_runs(self):
+        for out, why in (("nowhere/x.json", "No such file"), (".", "directory"),
+                         ("some.ini/x.json", "Not a directory"), ("new/", "directory")):
             with self.subTest(out=out):
-                done = self.bench("run", "some.ini", "--out", out, "--quiet", *BRIEF, code=3)
-                self.assertEqual(json.loads(done.out)["points"][0]["status"], "ok")
-                self.assertIn(out, done.err)
+                done = self.bench("run", "some.ini", "--out", out, "--json", "-", "--set",
+                                  "duration=1h", code=2, timeout=5)
+                self.assertEqual(done.out, "")
+                self.assertIn("--out " + out, done.err)
                 self.assertIn(why, done.err)
-        done = self.bench("run", "some.ini", "--out", "nowhere/x.json", "--json", "-", *BRIEF,
-                          code=3)
-        self.assertEqual(json.loads(done.out)["status"], "complete")
+        self.assertEqual(os.listdir(self.dir), ["some.ini"])
+
+    def test_out_that_goes_away_loses_nothing(self):
+        for args in ((), ("--json", "-")):
+            with self.subTest(args=args):
+                os.mkdir(self.path("folder"))
+                bench = self.start("run", "some.ini", "--out", "folder/x.json", "--quiet", *args,
+                                   *BRIEF, "--set", "duration=500ms")
+                self.assertTrue(wait_for(lambda: children_of(bench.pid), 10))
+                os.rmdir(self.path("folder"))
+                bench.wait(20)
+                self.assertEqual(bench.code, 3)
+                self.assertEqual(json.loads(bench.out)["status"], "complete")
+                self.assertIn("folder/x.json", bench.err)
 
     def test_stdout_that_cannot_be_written(self):
         with open("/dev/full", "wb", buffering=0) as full:
