@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "ops_trace.h"
+#include "opstream.h"
 #include "progress.h"
 #include "result.h"
 #include "rounds.h"
@@ -24,7 +26,7 @@
 struct run_options {
 	struct scenario_request request;
 	const char *sets[SETS_MAX];
-	const char *out;
+	const char *out, *record;
 	bool dry_run, quiet, json_stdout, overhead, live, redo;
 };
 
@@ -38,7 +40,8 @@ enum {
 	OPT_QUIET,
 	OPT_OVERHEAD,
 	OPT_LIVE,
-	OPT_REDO
+	OPT_REDO,
+	OPT_RECORD
 };
 
 /* 0, or an exit code + 1. */
@@ -56,6 +59,7 @@ static int parse_options(const struct command *command, int argc, char **argv,
 		{ "overhead", no_argument, NULL, OPT_OVERHEAD },
 		{ "live", no_argument, NULL, OPT_LIVE },
 		{ "redo-disturbed", no_argument, NULL, OPT_REDO },
+		{ "record", required_argument, NULL, OPT_RECORD },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -97,6 +101,9 @@ static int parse_options(const struct command *command, int argc, char **argv,
 			break;
 		case OPT_LIVE:
 			opt->live = true;
+			break;
+		case OPT_RECORD:
+			opt->record = optarg;
 			break;
 		case OPT_REDO:
 			opt->redo = true;
@@ -241,6 +248,44 @@ static int check_out(const struct run_kind *kind, const struct run_options *opt)
 	return -1;
 }
 
+/* Before anything runs, too: streams are made, not observed. */
+static int record(const struct run_kind *kind, const struct scenario *scenario, const char *path)
+{
+	const struct point *first = &scenario->points[0], *most = first;
+	int r;
+
+	if (params_have_faults(&first->params)) {
+		fprintf(stderr, "shmbench %s: --record: workers of a torture follow no op stream\n",
+			kind->command->name);
+		return -1;
+	}
+	if (first->params.mix[OP_SEARCH_MANY] > 0) {
+		fprintf(stderr,
+			"shmbench %s: --record: found search_many in the mix of %s; calls of "
+			"several keys are not recorded\n",
+			kind->command->name, first->name);
+		return -1;
+	}
+	for (size_t i = 1; i < scenario->nr_points; i++) {
+		const struct point *point = &scenario->points[i];
+
+		if (!opstream_same_draws(&first->params, &point->params)) {
+			fprintf(stderr,
+				"shmbench %s: --record %s: %s and %s have different streams; "
+				"choose one by --section, --filter or --set\n",
+				kind->command->name, path, first->name, point->name);
+			return -1;
+		}
+		if (point->params.procs > most->params.procs)
+			most = point;
+	}
+	r = ops_trace_write(&most->params, path);
+	if (r)
+		fprintf(stderr, "shmbench %s: --record %s cannot be written: %s\n",
+			kind->command->name, path, strerror(-r));
+	return r;
+}
+
 int run_scenarios(const struct run_kind *kind, int argc, char **argv)
 {
 	struct run_options opt = { 0 };
@@ -271,6 +316,10 @@ int run_scenarios(const struct run_kind *kind, int argc, char **argv)
 	if (refusal) {
 		fprintf(stderr, "shmbench %s: %s: %s\n", kind->command->name, scenario->path,
 			refusal);
+		scenario_free(scenario);
+		return EXIT_USAGE;
+	}
+	if (opt.record && record(kind, scenario, opt.record)) {
 		scenario_free(scenario);
 		return EXIT_USAGE;
 	}
@@ -332,6 +381,7 @@ const struct command command_run = {
 		"costs\n"
 		"  --live            a line per interval, on a terminal\n"
 		"  --redo-disturbed  rounds that the host disturbed again, at most half as many more\n"
+		"  --record FILE     write the op streams, for ops_file; 8 MiB per worker and trial\n"
 		"  --quiet           no table, no progress\n",
 	.run = run,
 };

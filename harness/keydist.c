@@ -126,6 +126,7 @@ void keydist_init(struct keydist *dist, const struct keydist_params *params, uin
 				  .workers = workers,
 				  .multiplier = golden_multiplier(n) };
 	switch (params->kind) {
+	case KEYS_RECORDED: /* nothing is drawn */
 	case KEYS_UNIFORM:
 		break;
 	case KEYS_ZIPF:
@@ -190,6 +191,7 @@ uint64_t keydist_draw(struct keydist *dist, enum op_kind kind, struct rng *rng)
 		id = dist->cursor;
 		dist->cursor = id + 1 == dist->n ? 0 : id + 1;
 		return id;
+	case KEYS_RECORDED:
 	case KEYS_UNIFORM:
 		break;
 	}

@@ -20,6 +20,7 @@
 #include <xxhash.h>
 
 #include "keydist.h"
+#include "ops_trace.h"
 #include "opstream.h"
 #include "rng.h"
 
@@ -186,23 +187,72 @@ static void hash_ring(XXH3_state_t *state, const uint64_t *ring, uint32_t len)
 	}
 }
 
+/* Timed by the same draws as a stream that is made. */
+static void time_ring(const struct params *params, uint32_t trial, uint32_t worker, uint64_t *ring,
+		      uint32_t len)
+{
+	uint32_t every = timed_every(params);
+	struct rng timed;
+
+	stream_rng(&timed, params, trial, worker, PURPOSE_TIMED);
+	for (uint32_t i = 0; every && i < len; i++)
+		if (rng_below(&timed, every) == 0)
+			ring[i] |= TIMED_BIT;
+}
+
+/* ops_file. drawn gets what the recorded one was drawn by: its hash is of that. */
+static int replay(const struct params *params, uint32_t trial, uint32_t worker, uint64_t *ring,
+		  uint32_t len, struct params *drawn)
+{
+	const struct ops_trace *trace;
+	char why[OPS_TRACE_WHY_MAX];
+	int r = ops_trace_get(params->ops_file, &trace, why, sizeof(why));
+
+	if (!r)
+		r = ops_trace_fill(trace, params, trial, worker, ring, len);
+	if (r)
+		return r;
+	time_ring(params, trial, worker, ring, len);
+	drawn->keys = trace->keys;
+	memcpy(drawn->mix, trace->mix, sizeof(drawn->mix));
+	return 0;
+}
+
 int opstream_make(const struct params *params, uint32_t trial, uint32_t worker, uint64_t *ring,
 		  uint32_t len, uint64_t *ret_hash)
 {
+	struct params drawn = *params;
 	uint64_t below[OP_NR];
 	XXH3_state_t state;
 	int rc;
 
 	if (!inputs_valid(params, worker))
 		return -EINVAL;
-	rc = kind_thresholds(params, below);
+	if (params->ops_file[0])
+		rc = replay(params, trial, worker, ring, len, &drawn);
+	else
+		rc = kind_thresholds(params, below);
 	if (rc)
 		return rc;
-	fill(params, trial, worker, below, ring, len);
+	if (!params->ops_file[0])
+		fill(params, trial, worker, below, ring, len);
 	XXH3_INITSTATE(&state);
 	XXH3_64bits_reset(&state);
-	hash_inputs(&state, params, trial, worker);
+	hash_inputs(&state, &drawn, trial, worker);
 	hash_ring(&state, ring, len);
 	*ret_hash = XXH3_64bits_digest(&state);
 	return 0;
+}
+
+bool opstream_same_draws(const struct params *a, const struct params *b)
+{
+	const struct keydist_params *x = &a->keys, *y = &b->keys;
+	bool latest = x->kind == KEYS_LATEST, sequential = x->kind == KEYS_SEQUENTIAL;
+
+	return strcmp(a->ops_file, b->ops_file) == 0 && a->seed == b->seed &&
+	       a->keyspace == b->keyspace && a->trials == b->trials && x->kind == y->kind &&
+	       x->theta == y->theta && x->hot_keys == y->hot_keys && x->hot_ops == y->hot_ops &&
+	       memcmp(a->mix, b->mix, sizeof(a->mix)) == 0 &&
+	       (!latest || a->preload == b->preload) &&
+	       ((!latest && !sequential) || a->procs == b->procs);
 }

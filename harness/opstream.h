@@ -45,11 +45,15 @@ static inline uint32_t op_value_len(uint64_t op, uint32_t min, uint32_t max)
  * (without the timed bits) and the inputs: equal hashes mean equal work,
  * whatever the latency mode. procs enters for latest and sequential only, which
  * share the keys out among the workers. latest takes it that preloading
- * inserted the ids 0..preload-1. -EINVAL: keyspace 0 or over 2^40, worker not
- * below procs, mix not normalised, sampled one in 0. Not a hot path, but a
- * million draws should take some 10 ms (zipf 50).
+ * inserted the ids 0..preload-1. With ops_file the ring is the recorded one, and the
+ * hash is the recorded run's where the keys that are left are the same. -EINVAL: keyspace 0 or over
+ * 2^40, worker not below procs, mix not normalised, sampled one in 0. Not a hot path, but a million
+ * draws should take some 10 ms (zipf 50).
  */
 int opstream_make(const struct params *params, uint32_t trial, uint32_t worker, uint64_t *ring,
 		  uint32_t len, uint64_t *ret_hash);
+
+/* Whether both draw the same operations for every trial and worker that both have. */
+bool opstream_same_draws(const struct params *a, const struct params *b);
 
 #endif

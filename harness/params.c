@@ -110,6 +110,9 @@ void format_keys(const struct params *params, char *buf, size_t size)
 	case KEYS_SEQUENTIAL:
 		snprintf(buf, size, "sequential");
 		return;
+	case KEYS_RECORDED:
+		snprintf(buf, size, "recorded");
+		return;
 	case KEYS_UNIFORM:
 		snprintf(buf, size, "uniform");
 		return;

@@ -16,7 +16,14 @@
 enum op_kind { OP_SEARCH, OP_INSERT, OP_UPDATE, OP_REMOVE, OP_SEARCH_MANY, OP_NR };
 extern const char *const op_names[OP_NR]; /* "search" ... "search_many" */
 
-enum keydist_kind { KEYS_UNIFORM, KEYS_ZIPF, KEYS_HOTSPOT, KEYS_LATEST, KEYS_SEQUENTIAL };
+enum keydist_kind {
+	KEYS_UNIFORM,
+	KEYS_ZIPF,
+	KEYS_HOTSPOT,
+	KEYS_LATEST,
+	KEYS_SEQUENTIAL,
+	KEYS_RECORDED /* by ops_file */
+};
 
 struct keydist_params {
 	enum keydist_kind kind;
@@ -51,6 +58,7 @@ struct stop_plan {
 
 #define PARAMS_CPUS_MAX 1024
 #define PARAMS_EXPECT_MAX 16
+#define PARAMS_PATH_MAX 1024
 
 /* "search.p99<=50us": metric, relation and bound (ns, or per second). */
 struct expectation {
@@ -76,6 +84,7 @@ struct params {
 	struct keydist_params keys;
 	double mix[OP_NR];		 /* normalised: sums to 1; each key is an operation */
 	uint32_t batch;			 /* keys of a search_many call */
+	char ops_file[PARAMS_PATH_MAX];	 /* replayed instead of drawing; "": none */
 	uint64_t duration_ns, warmup_ns; /* duration 0: by ops */
 	uint64_t ops;			 /* per worker; 0: by duration */
 	uint32_t trials;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "ops_trace.h"
 #include "scenario_internal.h"
 #include "target.h"
 #include "units.h"
@@ -112,6 +113,93 @@ static bool check_keyspace(const struct expansion *x, struct draft *draft)
 		    (unsigned long long)params->keyspace, 1ull << (8 * params->key_size),
 		    params->key_size);
 	return false;
+}
+
+/* In a file, relative to it; on the command line, to the current folder. */
+static int resolve_path(const struct expansion *x, char *path, size_t size)
+{
+	char resolved[PARAMS_PATH_MAX];
+	const char *file = NULL, *slash;
+	int len;
+
+	for (size_t i = 0; i < x->nr_axes; i++)
+		if (x->axes[i].entry->key == KEY_OPS_FILE)
+			file = x->axes[i].entry->place.file;
+	slash = file && *path != '/' ? strrchr(file, '/') : NULL;
+	if (!slash)
+		return 0;
+	len = snprintf(resolved, sizeof(resolved), "%.*s/%s", (int)(slash - file), file, path);
+	if (len < 0 || (size_t)len >= size)
+		return -1;
+	memcpy(path, resolved, (size_t)len + 1);
+	return 0;
+}
+
+static bool check_sizes(const struct expansion *x, const struct params *params,
+			const struct ops_size *named)
+{
+	if (!named->line ||
+	    (named->bytes >= params->value_min && named->bytes <= params->value_max))
+		return true;
+	point_error(x, KEY_OPS_FILE,
+		    "line %llu: a value of %u bytes, allowed by value_size are %u to %u",
+		    (unsigned long long)named->line, named->bytes, params->value_min,
+		    params->value_max);
+	return false;
+}
+
+/* What a recorded stream leaves no choice of: keys, mix, keyspace, how many workers. */
+static bool check_trace(const struct expansion *x, struct draft *draft)
+{
+	struct params *params = &draft->params;
+	const enum key_id others[] = { KEY_KEYS, KEY_MIX };
+	const struct ops_trace *trace;
+	char why[OPS_TRACE_WHY_MAX];
+
+	if (!params->ops_file[0])
+		return true;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (!draft->given[others[i]])
+			continue;
+		point_error(x, others[i], "allowed either ops_file or keys and mix, not both");
+		return false;
+	}
+	if (params_have_faults(params)) {
+		point_error(x, KEY_OPS_FILE,
+			    "not allowed with faults: whose keys are whose "
+			    "is up to the torture there");
+		return false;
+	}
+	if (resolve_path(x, params->ops_file, sizeof(params->ops_file))) {
+		point_error(x, KEY_OPS_FILE, "allowed are at most %zu bytes, folder included",
+			    sizeof(params->ops_file) - 1);
+		return false;
+	}
+	if (ops_trace_get(params->ops_file, &trace, why, sizeof(why))) {
+		point_error(x, KEY_OPS_FILE, "%s", why);
+		return false;
+	}
+	if (params->procs > trace->nr_workers) {
+		point_error(
+			x, KEY_OPS_FILE,
+			"which has the streams of %u workers, allowed at most as many: procs is "
+			"%u",
+			trace->nr_workers, params->procs);
+		return false;
+	}
+	if (!check_sizes(x, params, &trace->shortest) || !check_sizes(x, params, &trace->longest))
+		return false;
+	params->keys = (struct keydist_params){ .kind = KEYS_RECORDED };
+	memcpy(params->mix, trace->mix, sizeof(params->mix));
+	if (!draft->given[KEY_KEYSPACE]) {
+		draft->keyspace_is_capacity = false;
+		params->keyspace = trace->keyspace;
+	} else if (!draft->keyspace_is_capacity && params->keyspace < trace->keyspace) {
+		point_error(x, KEY_KEYSPACE, "allowed at least the %llu of ops_file",
+			    (unsigned long long)trace->keyspace);
+		return false;
+	}
+	return true;
 }
 
 static bool check_preload(const struct expansion *x, struct draft *draft)
@@ -363,7 +451,7 @@ enum verdict point_check(const struct expansion *x, struct draft *draft, char **
 	good &= check_many(x, params);
 	good &= target ? check_target(x, draft, target, ret_skip_reason) : check_region(x, draft);
 	/* In this order: each uses what the one before resolved. */
-	good = check_keyspace(x, draft) && check_preload(x, draft) && good;
+	good = check_trace(x, draft) && check_keyspace(x, draft) && check_preload(x, draft) && good;
 	if (params->pin == PIN_CPUS)
 		check_cpus(params, ret_skip_reason);
 	if (params->mem == MEM_BIND)

@@ -48,6 +48,7 @@ enum key_id {
 	KEY_KEYS,
 	KEY_MIX,
 	KEY_BATCH,
+	KEY_OPS_FILE,
 	KEY_DURATION,
 	KEY_WARMUP,
 	KEY_STEADY,
@@ -136,6 +137,7 @@ int value_preload(const char *text, struct draft *draft, char *why, size_t size)
 int value_keyspace(const char *text, struct draft *draft, char *why, size_t size);
 int value_keys(const char *text, struct draft *draft, char *why, size_t size);
 int value_mix(const char *text, struct draft *draft, char *why, size_t size);
+int value_ops_file(const char *text, struct draft *draft, char *why, size_t size);
 int value_steady(const char *text, struct draft *draft, char *why, size_t size);
 int value_rate(const char *text, struct draft *draft, char *why, size_t size);
 int value_arrival(const char *text, struct draft *draft, char *why, size_t size);
@@ -164,6 +166,7 @@ void format_preload(const struct params *params, char *buf, size_t size);
 void format_keyspace(const struct params *params, char *buf, size_t size);
 void format_keys(const struct params *params, char *buf, size_t size);
 void format_mix(const struct params *params, char *buf, size_t size);
+void format_ops_file(const struct params *params, char *buf, size_t size);
 void format_steady(const struct params *params, char *buf, size_t size);
 void format_rate(const struct params *params, char *buf, size_t size);
 void format_arrival(const struct params *params, char *buf, size_t size);

@@ -100,6 +100,11 @@ const struct key scenario_keys[KEY_NR] = {
 			       "search_many") },
 	[KEY_BATCH] = { "batch", "32", "keys of each search_many call; each counts as an operation",
 			COUNT32(batch, 1, SHMHT_MANY_MAX) },
+	[KEY_OPS_FILE] = { "ops_file", "none",
+			   "a recorded stream that is replayed instead of keys and mix",
+			   OWN(ops_file, "none, FILE written by `shmbench run --record`, or CSV: "
+					 "WORKER,OPERATION,KEY[,VALUE_SIZE]; relative to the "
+					 "scenario file that names it") },
 	[KEY_DURATION] = { "duration", "500ms", "measured time of a trial", TIME(duration_ns, 0) },
 	[KEY_WARMUP] = { "warmup", "100ms", "time before it", TIME(warmup_ns, 0) },
 	[KEY_STEADY] = { "steady", "off",

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The keys of the load: when operations are planned (rate, arrival) and when
- * warm-up is over (steady). Reading and writing stand side by side here.
+ * warm-up is over (steady); and a recorded one (ops_file). Reading and writing stand side by side
+ * here.
  */
 #include <errno.h>
 #include <math.h>
@@ -216,4 +217,21 @@ void format_steady(const struct params *params, char *buf, size_t size)
 
 	format_share(params->steady_slope, slope, sizeof(slope));
 	snprintf(buf, size, params->steady_slope > 0 ? "slope:%s" : "off", slope);
+}
+
+int value_ops_file(const char *text, struct draft *draft, char *why, size_t size)
+{
+	char *path = draft->params.ops_file;
+
+	if (strlen(text) >= sizeof(draft->params.ops_file)) {
+		snprintf(why, size, "longer than %zu bytes", sizeof(draft->params.ops_file) - 1);
+		return -EINVAL;
+	}
+	snprintf(path, sizeof(draft->params.ops_file), "%s", strcmp(text, "none") ? text : "");
+	return 0;
+}
+
+void format_ops_file(const struct params *params, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s", params->ops_file[0] ? params->ops_file : "none");
 }

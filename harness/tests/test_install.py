@@ -14,7 +14,7 @@ from cli_fixture import ROOT
 # yet is not listed, so a command may be missing; a listed one has all of these.
 PROMISED = {
     "run": ("--set", "--section", "--filter", "--dry-run", "--out", "--json", "--quiet",
-            "--overhead", "--live", "--redo-disturbed"),
+            "--overhead", "--live", "--redo-disturbed", "--record"),
     "list": ("strategies", "keys", "scenarios"),
     "show": (),
     "compare": (),
@@ -27,7 +27,7 @@ PROMISED = {
     "check": ("--pid", "--fd"),
     "top": ("--pid", "--fd"),
 }
-KEYS = """lock read wait stripes workers procs capacity key_size value_size preload keyspace keys mix batch
+KEYS = """lock read wait stripes workers procs capacity key_size value_size preload keyspace keys mix batch ops_file
     duration warmup steady ops trials rate arrival latency interval hold think pin pages mem seed
     verify timeout expect include""".split()
 
