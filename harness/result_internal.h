@@ -49,6 +49,11 @@ void result_format_ns(double ns, const struct result_glyphs *glyphs, char *buf, 
 /* Three digits: 123, 12.3, 1.23. */
 void result_format_plain(double value, char *buf, size_t size);
 
+/* ---- writing: 0 or a negative errno --------------------------------- */
+
+/* The whole file or what was there before; a device or a pipe is written to. */
+int result_write_text(const char *path, const char *text, size_t len);
+
 /* ---- metrics ---------------------------------------------------------- */
 
 /* The rows of latency.service; "all" is every operation merged. */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "result.h"
+#include "result_internal.h"
 
 static int write_all(int fd, const char *text, size_t len)
 {
@@ -103,7 +104,7 @@ static int replace_file(const char *path, const char *text, size_t len)
 }
 
 /* Where path leads: a symbolic link to a file stays one. */
-static int write_text(const char *path, const char *text, size_t len)
+int result_write_text(const char *path, const char *text, size_t len)
 {
 	char resolved[PATH_MAX];
 	struct stat st;
@@ -164,7 +165,7 @@ int result_write(const json_t *result, const char *path)
 		return -ENOMEM;
 	}
 	memcpy(longer + len, "\n", 2);
-	rc = write_text(path, longer, len + 1);
+	rc = result_write_text(path, longer, len + 1);
 	free(longer);
 	return rc;
 }
