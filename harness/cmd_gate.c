@@ -41,6 +41,7 @@ enum {
 	OPT_SEED,
 	OPT_ALLOW,
 	OPT_BOOTSTRAP,
+	OPT_INSTRUCTIONS,
 	OPT_OUT,
 	OPT_MARKDOWN,
 	OPT_JUNIT,
@@ -142,6 +143,9 @@ static int take_option(struct gate_options *opt, int c, const char *arg)
 	case OPT_BOOTSTRAP:
 		request->bootstrap = true;
 		break;
+	case OPT_INSTRUCTIONS:
+		request->instructions = true;
+		break;
 	case OPT_OUT:
 		opt->out = arg;
 		break;
@@ -163,7 +167,8 @@ static int check_options(struct gate_options *opt, const char *self)
 	struct gate_build *base = &request->builds[GATE_BASE], *head = &request->builds[GATE_HEAD];
 
 	if (request->baseline) {
-		if (base->binary || base->nr_sets || head->nr_sets || request->nr_metrics)
+		if (base->binary || base->nr_sets || head->nr_sets || request->nr_metrics ||
+		    request->instructions)
 			return usage_error(&command_gate, "--baseline is a base, and of ops_per_s: "
 							  "only --head and --set go with it");
 		if (!head->binary)
@@ -207,6 +212,7 @@ static int parse_options(int argc, char **argv, struct gate_options *opt, const 
 		{ "seed", required_argument, NULL, OPT_SEED },
 		{ "allow", required_argument, NULL, OPT_ALLOW },
 		{ "bootstrap", no_argument, NULL, OPT_BOOTSTRAP },
+		{ "instructions", no_argument, NULL, OPT_INSTRUCTIONS },
 		{ "out", required_argument, NULL, OPT_OUT },
 		{ "markdown", required_argument, NULL, OPT_MARKDOWN },
 		{ "junit", required_argument, NULL, OPT_JUNIT },
@@ -346,6 +352,8 @@ const struct command command_gate = {
 		"  --seed N                of the coins that order the rounds; default: drawn\n"
 		"  --allow inconclusive    exit 0 where the budget could not decide\n"
 		"  --bootstrap             a base without `gate` is no error: all points are new\n"
+		"  --instructions          beside time: instructions per operation by callgrind, of\n"
+		"                          points of one worker; finds 1%, beyond the budget\n"
 		"  --out FILE              verdicts and rounds as JSON\n"
 		"  --markdown FILE         the table as Markdown\n"
 		"  --junit FILE            the verdicts as JUnit XML\n"

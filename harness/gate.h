@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "gate_judge.h"
 #include "hist.h"
@@ -18,6 +19,7 @@
 #define GATE_SCHEMA "shmbench.gate/1"
 #define GATE_PROTOCOL "shmbench.slice/1"
 #define GATE_METRICS_MAX 4
+#define GATE_ROWS_MAX (GATE_METRICS_MAX + 1) /* and what is counted */
 #define GATE_SETS_MAX 64
 #define GATE_SAMPLES_ABOVE 20 /* of a percentile, in every slice */
 
@@ -49,7 +51,7 @@ struct gate_request {
 	double budget_s;
 	uint64_t slice_ns; /* 0: chosen */
 	uint64_t seed;
-	bool bootstrap, allow_inconclusive, quiet;
+	bool bootstrap, allow_inconclusive, quiet, instructions;
 };
 
 struct gate_slice {
@@ -81,15 +83,16 @@ struct gate_point {
 	char reason[600];
 	bool has[GATE_SIDES];
 	bool open_loop;
-	uint32_t nr_metrics;
-	struct gate_metric metrics[GATE_METRICS_MAX];
+	uint32_t nr_metrics; /* timed: judged by rounds */
+	uint32_t nr_counted; /* rows behind them: 1 with a count of instructions, else 0 */
+	struct gate_metric metrics[GATE_ROWS_MAX];
 	uint32_t sample_every; /* 0: as the scenario says */
 	double pair_s;	       /* what a round takes, from the pilot */
 	double spread;	       /* sd of a round's log ratio, base against base; NaN: not known */
 	uint32_t nr_rounds, rounds_max;
 	uint32_t repeated; /* rounds, because a side got no time to do anything */
 	struct gate_round *rounds;
-	struct gate_row rows[GATE_METRICS_MAX];
+	struct gate_row rows[GATE_ROWS_MAX];
 	double *figures[GATE_METRICS_MAX]; /* behind the rows; [3 * rounds_max] */
 };
 
@@ -112,10 +115,10 @@ struct gate_suite {
 /*
  * Runs a program to its end, or to the deadline, or until interrupted; then its
  * process group is gone. *ret_out is its stdout (caller frees), err the last of
- * its stderr. 0, -ETIMEDOUT, -EINTR, or the errno of not starting it.
+ * its stderr; ret_pid may be NULL. 0, -ETIMEDOUT, -EINTR, or the errno of not starting it.
  */
 int gate_spawn(const char *const argv[], double timeout_s, char **ret_out, char *err,
-	       size_t err_size, int *ret_status);
+	       size_t err_size, pid_t *ret_pid, int *ret_status);
 
 /* ---- gate_client.c: the slice protocol, from this end ------------------- */
 
@@ -132,6 +135,35 @@ int gate_measure(const struct gate_request *request, const struct gate_point *po
 int gate_slice_parse(json_t *raw, const struct gate_point *point, uint64_t expected_ns,
 		     double elapsed_s, struct gate_slice *ret, char *why, size_t size);
 void gate_slice_free(struct gate_slice *slice);
+/* The same with this many operations under callgrind: what process pid did is then in
+ * folder/GATE_PROFILE<pid>; *ret_pid is the supervisor. */
+#define GATE_PROFILE "profile."
+int gate_profile(const struct gate_request *request, const struct gate_point *point,
+		 enum gate_side side, uint64_t ops, const char *folder, pid_t *ret_pid, char *why,
+		 size_t size);
+
+/* ---- gate_points.c, gate_pilot.c ---------------------------------------- */
+
+#define GATE_PILOT_SLICES 3
+/* A side that got no time at all from a busy machine has the whole round, or the
+ * slice of a pilot, measured again: which side it was plays no part in that. */
+#define GATE_TRIES 3
+
+/* Ends a suite before it starts; always -1. */
+int gate_refuse(struct gate_suite *suite, int code, const char *text);
+/* The entry of a build's list, or NULL. */
+const json_t *gate_listed(const json_t *list, const char *name);
+/* Points of both sides; a refused suite has a negative answer. */
+int gate_match_points(const struct gate_request *request, struct gate_suite *suite);
+/* After a measurement that failed by r: which state that is. */
+void gate_set_aside(struct gate_point *point, int r, enum gate_side side, const char *why);
+/* 0 or -EINTR; what cannot be measured is set aside. */
+int gate_run_pilots(const struct gate_request *request, struct gate_suite *suite);
+
+/* ---- gate_instructions.c ------------------------------------------------ */
+
+/* Adds a row to each point of one worker in a closed loop. 0, -EINTR, or -1: refused. */
+int gate_count_instructions(const struct gate_request *request, struct gate_suite *suite);
 
 /* ---- gate_rows.c ------------------------------------------------------- */
 

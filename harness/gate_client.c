@@ -18,6 +18,7 @@
 
 #define WARMUP_NS 20000000u
 #define LIST_TIMEOUT_S 20
+#define PROFILE_TIMEOUT_S 300
 #define SLICE_TIMEOUT_S 20 /* beside what it measures; a stuck worker's own limit is shorter */
 /* A window that the supervisor sleeps through may end late, but not early. */
 #define WINDOW_EARLY 0.5
@@ -42,7 +43,6 @@ static void begin(const struct gate_request *request, enum gate_side side, struc
 {
 	const struct gate_build *build = &request->builds[side];
 
-	memset(args, 0, sizeof(*args));
 	add(args, build->binary, "slice");
 	add(args, "--protocol", GATE_PROTOCOL);
 	for (uint32_t i = 0; i < request->nr_sets; i++)
@@ -56,15 +56,15 @@ static void begin(const struct gate_request *request, enum gate_side side, struc
 }
 
 /* Runs it and reads its one line. */
-static int ask(const struct arguments *args, double timeout_s, json_t **ret_line, char *why,
-	       size_t size)
+static int ask(const struct arguments *args, double timeout_s, json_t **ret_line, pid_t *ret_pid,
+	       char *why, size_t size)
 {
 	char err[400] = "", shown[420], *out = NULL;
 	const char *protocol;
 	json_error_t error;
 	int status = 0, r;
 
-	r = gate_spawn(args->list, timeout_s, &out, err, sizeof(err), &status);
+	r = gate_spawn(args->list, timeout_s, &out, err, sizeof(err), ret_pid, &status);
 	result_clean(err, 300, shown, sizeof(shown));
 	if (r == -EINTR)
 		return r;
@@ -102,12 +102,12 @@ static int ask(const struct arguments *args, double timeout_s, json_t **ret_line
 int gate_list(const struct gate_request *request, enum gate_side side, json_t **ret_list, char *why,
 	      size_t size)
 {
-	struct arguments args;
+	struct arguments args = { .nr = 0 };
 	int r;
 
 	begin(request, side, &args);
 	add(&args, "--list", request->scenario);
-	r = ask(&args, LIST_TIMEOUT_S, ret_list, why, size);
+	r = ask(&args, LIST_TIMEOUT_S, ret_list, NULL, why, size);
 	if (r)
 		return r;
 	if (json_array_size(json_object_get(*ret_list, "points")) == 0) {
@@ -204,7 +204,7 @@ int gate_measure(const struct gate_request *request, const struct gate_point *po
 {
 	char duration[32], warmup[32], k[16], every[16], text[480] = "";
 	uint64_t started = shmht_monotonic_ns();
-	struct arguments args;
+	struct arguments args = { .nr = 0 };
 	json_t *line;
 	int r;
 
@@ -225,7 +225,7 @@ int gate_measure(const struct gate_request *request, const struct gate_point *po
 	for (uint32_t i = 0; i < point->nr_metrics; i++)
 		add(&args, "--metric", point->metrics[i].name);
 	add(&args, request->scenario, NULL);
-	r = ask(&args, SLICE_TIMEOUT_S + (double)slice_ns * 2e-9, &line, text, sizeof(text));
+	r = ask(&args, SLICE_TIMEOUT_S + (double)slice_ns * 2e-9, &line, NULL, text, sizeof(text));
 	if (!r) {
 		double elapsed_s = (double)(shmht_monotonic_ns() - started) * 1e-9;
 
@@ -234,6 +234,46 @@ int gate_measure(const struct gate_request *request, const struct gate_point *po
 	}
 	if (r)
 		snprintf(why, size, "%s, slice %u: %s", gate_side_names[side], trial, text);
+	return r;
+}
+
+int gate_profile(const struct gate_request *request, const struct gate_point *point,
+		 enum gate_side side, uint64_t ops, const char *folder, pid_t *ret_pid, char *why,
+		 size_t size)
+{
+	struct arguments args = { .nr = 0 };
+	struct gate_slice slice = { 0 };
+	char file[500], number[40], text[480] = "";
+	json_t *line;
+	int r;
+
+	snprintf(file, sizeof(file), "--callgrind-out-file=%.400s/" GATE_PROFILE "%%p", folder);
+	snprintf(number, sizeof(number), "ops=%llu", (unsigned long long)ops);
+	add(&args, "valgrind", "--tool=callgrind");
+	add(&args, file, NULL);
+	begin(request, side, &args);
+	/* No clock may decide what is done: neither when it ends, nor intervals. */
+	add(&args, "--set", "duration=0ns");
+	add(&args, "--set", number);
+	add(&args, "--set", "interval=1h");
+	add(&args, "--set", "timeout=1m");
+	add(&args, "--point", point->name);
+	add(&args, "--trial", "0");
+	add(&args, request->scenario, NULL);
+	r = ask(&args, PROFILE_TIMEOUT_S, &line, ret_pid, text, sizeof(text));
+	if (!r) {
+		struct gate_point counted = { .name = point->name };
+
+		r = gate_slice_parse(line, &counted, 0, INFINITY, &slice, text, sizeof(text));
+		if (!r && slice.ops != ops) {
+			complain(text, sizeof(text), "operations", (double)slice.ops, number);
+			r = -EIO;
+		}
+		gate_slice_free(&slice);
+		json_decref(line);
+	}
+	if (r)
+		snprintf(why, size, "%s, instructions: %s", gate_side_names[side], text);
 	return r;
 }
 

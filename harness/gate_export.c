@@ -58,7 +58,7 @@ int gate_markdown(const struct gate_request *request, const struct gate_suite *s
 	for (uint32_t i = 0; i < suite->nr_points; i++) {
 		const struct gate_point *point = &suite->points[i];
 
-		for (uint32_t m = 0; m < point->nr_metrics; m++) {
+		for (uint32_t m = 0; m < point->nr_metrics + point->nr_counted; m++) {
 			describe(request, suite, point, m, text, sizeof(text));
 			fputs("| ", out);
 			put_escaped(point->name, false, out);
@@ -98,7 +98,8 @@ static void junit_counts(const struct gate_suite *suite, unsigned int *tests,
 			 unsigned int counts[3])
 {
 	for (uint32_t i = 0; i < suite->nr_points; i++) {
-		for (uint32_t m = 0; m < suite->points[i].nr_metrics; m++) {
+		for (uint32_t m = 0; m < suite->points[i].nr_metrics + suite->points[i].nr_counted;
+		     m++) {
 			const char *element = junit_element(&suite->points[i], m);
 
 			++*tests;
@@ -131,7 +132,7 @@ int gate_junit(const struct gate_request *request, const struct gate_suite *suit
 	for (uint32_t i = 0; i < suite->nr_points; i++) {
 		const struct gate_point *point = &suite->points[i];
 
-		for (uint32_t m = 0; m < point->nr_metrics; m++) {
+		for (uint32_t m = 0; m < point->nr_metrics + point->nr_counted; m++) {
 			const char *element = junit_element(point, m);
 
 			describe(request, suite, point, m, text, sizeof(text));

@@ -34,6 +34,8 @@ struct gate_row {
 	enum gate_verdict verdict;
 	double estimate, low, high; /* log ratio, as of the look that decided, or the last */
 	unsigned int look;	    /* of these; from 1, 0: none yet */
+	bool counted;		    /* not timed: what was counted per operation ... */
+	double before, after;	    /* ... by base and by head */
 };
 
 /* Rounds after which look 1 .. GATE_LOOKS is due. */

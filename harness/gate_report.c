@@ -35,6 +35,13 @@ void gate_row_text(const struct gate_rule *rule, const struct gate_row *row, dou
 		snprintf(buf, size, "no look yet");
 		return;
 	}
+	if (row->counted) {
+		snprintf(buf, size, "%+.2f %% [%+.2f, %+.2f] %.1f, was %.1f per operation%s",
+			 percent(row->estimate), percent(row->low), percent(row->high), row->after,
+			 row->before,
+			 row->verdict == GATE_PENDING ? "; repeats differ too much to tell" : "");
+		return;
+	}
 	len = snprintf(buf, size, "%+.1f %% [%+.1f, %+.1f] n=%zu", percent(row->estimate),
 		       percent(row->low), percent(row->high), row->n);
 	if (row->verdict != GATE_PENDING || len < 0 || (size_t)len >= size)
@@ -62,7 +69,7 @@ void gate_print(const struct gate_request *request, const struct gate_suite *sui
 	for (uint32_t i = 0; i < suite->nr_points; i++) {
 		const struct gate_point *point = &suite->points[i];
 
-		for (uint32_t m = 0; m < point->nr_metrics; m++) {
+		for (uint32_t m = 0; m < point->nr_metrics + point->nr_counted; m++) {
 			char text[256], name[200];
 
 			gate_row_text(&suite->rule, &point->rows[m], request->budget_s, text,
@@ -95,7 +102,9 @@ void gate_summary(const struct gate_suite *suite, int code, char *buf, size_t si
 		const struct gate_point *point = &suite->points[i];
 
 		states[point->state]++;
-		for (uint32_t m = 0; point->state == GATE_MEASURED && m < point->nr_metrics; m++)
+		for (uint32_t m = 0;
+		     point->state == GATE_MEASURED && m < point->nr_metrics + point->nr_counted;
+		     m++)
 			verdicts[point->rows[m].verdict]++;
 	}
 	snprintf(buf, size,
@@ -116,21 +125,22 @@ static json_t *row_json(const struct gate_point *point, uint32_t m)
 	const struct gate_row *row = &point->rows[m];
 	bool had = point->state == GATE_MEASURED && row->look;
 
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:i, s:i}", "metric", point->metrics[m].name,
-			 "verdict",
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:i, s:i, s:o, s:o}", "metric",
+			 point->metrics[m].name, "verdict",
 			 point->state == GATE_MEASURED ? gate_verdict_names[row->verdict] :
 							 gate_state_names[point->state],
 			 "slowdown", result_number(had ? expm1(row->estimate) : NAN), "low",
 			 result_number(had ? expm1(row->low) : NAN), "high",
 			 result_number(had ? expm1(row->high) : NAN), "rounds", (int)row->n, "look",
-			 (int)row->look);
+			 (int)row->look, "base", result_number(row->counted ? row->before : NAN),
+			 "head", result_number(row->counted ? row->after : NAN));
 }
 
 static json_t *point_json(const struct gate_point *point)
 {
 	json_t *rows = json_array(), *rounds = json_array();
 
-	for (uint32_t m = 0; m < point->nr_metrics; m++)
+	for (uint32_t m = 0; m < point->nr_metrics + point->nr_counted; m++)
 		json_array_append_new(rows, row_json(point, m));
 	for (uint32_t k = 0; point->rounds && k < point->nr_rounds; k++) {
 		const struct gate_round *round = &point->rounds[k];

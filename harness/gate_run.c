@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Running a gate: lists, pilot, rounds, looks. See gate.h. */
+/* Running a gate: rounds, looks, and what comes of them. See gate.h. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -10,223 +10,13 @@
 #include "gate.h"
 #include "gate_stats.h"
 #include "progress.h"
-#include "result_internal.h"
 #include "rng.h"
-#include "shmht.h"
 #include "shmht_clock.h"
 #include "supervise.h"
 
 #define SLICE_NS 50000000u
-#define PILOT_SLICES 3
 #define ROUNDS_MAX 500 /* more tells little: longer slices do, and cost less set-up */
 #define POWER 0.9
-/* A side that got no time at all from a busy machine has the whole round, or the
- * slice of a pilot, measured again: which side it was plays no part in that. */
-#define TRIES 3
-
-const char *const gate_state_names[] = { "measured", "new",	     "gone",
-					 "skipped",  "not_measured", "failed" };
-
-/* ---- points ------------------------------------------------------------ */
-
-static const json_t *listed(const json_t *list, const char *name)
-{
-	const json_t *points = json_object_get(list, "points"), *point;
-	size_t i;
-
-	json_array_foreach(points, i, point)
-	{
-		const char *found = result_get_text(point, "name");
-
-		if (found && !strcmp(found, name))
-			return point;
-	}
-	return NULL;
-}
-
-static void take_metrics(const struct gate_request *request, struct gate_point *point)
-{
-	char why[128];
-
-	point->nr_metrics = request->nr_metrics;
-	memcpy(point->metrics, request->metrics, sizeof(point->metrics));
-	if (point->nr_metrics)
-		return;
-	/* An open loop's rate is given: what it can lose is its response time. */
-	point->nr_metrics = 1;
-	(void)gate_metric_parse(point->open_loop ? "all.p99" : "ops_per_s", &point->metrics[0], why,
-				sizeof(why));
-}
-
-static int add_point(const struct gate_request *request, struct gate_suite *suite, const char *name)
-{
-	const json_t *here[GATE_SIDES];
-	struct gate_point *point;
-
-	for (int side = 0; side < GATE_SIDES; side++)
-		here[side] = suite->identities[side] ? listed(suite->identities[side], name) : NULL;
-	point = realloc(suite->points, (suite->nr_points + 1) * sizeof(*point));
-	if (!point)
-		return -ENOMEM;
-	suite->points = point;
-	point += suite->nr_points;
-	*point = (struct gate_point){ .name = strdup(name), .spread = NAN };
-	if (!point->name)
-		return -ENOMEM;
-	suite->nr_points++;
-	for (int side = 0; side < GATE_SIDES; side++) {
-		const char *skip = here[side] ? result_get_text(here[side], "skip") : NULL;
-
-		point->has[side] = here[side] && !skip;
-		if (skip)
-			snprintf(point->reason, sizeof(point->reason), "%s: %.500s",
-				 gate_side_names[side], skip);
-	}
-	point->open_loop = json_is_true(
-		json_object_get(here[here[GATE_HEAD] ? GATE_HEAD : GATE_BASE], "open_loop"));
-	point->state = point->has[GATE_HEAD] && point->has[GATE_BASE] ? GATE_MEASURED :
-		       point->has[GATE_HEAD]			      ? GATE_NEW :
-		       here[GATE_HEAD]				      ? GATE_SKIPPED :
-									GATE_GONE;
-	if (point->state == GATE_GONE)
-		snprintf(point->reason, sizeof(point->reason), "base has it, head does not");
-	take_metrics(request, point);
-	return 0;
-}
-
-static int refuse(struct gate_suite *suite, int code, const char *text)
-{
-	suite->error = code;
-	snprintf(suite->reason, sizeof(suite->reason), "%s", text);
-	return -1;
-}
-
-static int match_points(const struct gate_request *request, struct gate_suite *suite)
-{
-	char why[500] = "";
-	const json_t *point;
-	size_t i;
-
-	for (int side = GATE_HEAD; side >= GATE_BASE; side--) {
-		int r = gate_list(request, side, &suite->identities[side], why, sizeof(why));
-		char text[600];
-
-		if (r == -EINTR)
-			return -1;
-		if (!r || (side == GATE_BASE && request->bootstrap))
-			continue;
-		snprintf(text, sizeof(text), "%s %s%s", gate_side_names[side], why,
-			 side == GATE_BASE ? "; a base that has no gate yet: --bootstrap" : "");
-		return refuse(suite, EXIT_NOT_MEASURED, text);
-	}
-	for (int side = GATE_HEAD; side >= GATE_BASE; side--) {
-		json_array_foreach(json_object_get(suite->identities[side], "points"), i, point)
-		{
-			const char *name = result_get_text(point, "name");
-
-			if (!name)
-				return refuse(suite, EXIT_NOT_MEASURED,
-					      "a build lists a point without a name");
-			if (side == GATE_BASE && listed(suite->identities[GATE_HEAD], name))
-				continue;
-			if (add_point(request, suite, name))
-				return refuse(suite, EXIT_NOT_MEASURED, strerror(ENOMEM));
-		}
-	}
-	return 0;
-}
-
-/* ---- measuring --------------------------------------------------------- */
-
-static void set_aside(struct gate_point *point, int r, enum gate_side side, const char *why)
-{
-	point->state = r == -EBADMSG && side == GATE_HEAD ? GATE_FAILED : GATE_NOT_MEASURED;
-	snprintf(point->reason, sizeof(point->reason), "%.590s", why);
-}
-
-static int measure_pilot(const struct gate_request *request, const struct gate_suite *suite,
-			 const struct gate_point *point, enum gate_side side, uint32_t trial,
-			 struct gate_slice *slice, char *why, size_t size)
-{
-	int r = -EBUSY;
-
-	for (int i = 0; r == -EBUSY && i < TRIES; i++) {
-		gate_slice_free(slice);
-		r = gate_measure(request, point, side, suite->slice_ns, trial, slice, why, size);
-	}
-	return r;
-}
-
-/* Sampling grows until every slice has enough above its percentile. */
-static int first_slice(const struct gate_request *request, const struct gate_suite *suite,
-		       struct gate_point *point, enum gate_side side, struct gate_slice *slice)
-{
-	static const uint32_t denser[] = { 0, 16, 4, 1 };
-	char why[600] = "";
-	int r = -EAGAIN;
-
-	for (size_t i = 0; r == -EAGAIN && i < sizeof(denser) / sizeof(denser[0]); i++) {
-		if (point->sample_every && (!denser[i] || denser[i] > point->sample_every))
-			continue; /* the other side needed more */
-		point->sample_every = denser[i];
-		r = measure_pilot(request, suite, point, side, 0, slice, why, sizeof(why));
-		if (point->open_loop)
-			break;
-	}
-	if (r && r != -EINTR)
-		set_aside(point, r, side, why);
-	return r;
-}
-
-/* Base against base: what a slice costs, and how much two of them differ. */
-static int pilot(const struct gate_request *request, const struct gate_suite *suite,
-		 struct gate_point *point)
-{
-	double rates[PILOT_SLICES], mean = 0, squares = 0, elapsed = 0;
-	char why[600];
-	int r = 0;
-
-	for (int i = 0; !r && i < PILOT_SLICES; i++) {
-		struct gate_slice slice = { 0 };
-
-		if (i == 0)
-			r = first_slice(request, suite, point, GATE_BASE, &slice);
-		else
-			r = measure_pilot(request, suite, point, GATE_BASE, (uint32_t)i, &slice,
-					  why, sizeof(why));
-		if (r && i && r != -EINTR)
-			set_aside(point, r, GATE_BASE, why);
-		rates[i] = r ? NAN : log((double)slice.ops / slice.seconds);
-		mean += rates[i] / PILOT_SLICES;
-		elapsed += slice.elapsed_s;
-		gate_slice_free(&slice);
-	}
-	if (r)
-		return r;
-	for (int i = 0; i < PILOT_SLICES; i++)
-		squares += (rates[i] - mean) * (rates[i] - mean);
-	point->spread = sqrt(2 * squares / (PILOT_SLICES - 1));
-	point->pair_s = 2 * elapsed / PILOT_SLICES;
-	return 0;
-}
-
-static int run_pilots(const struct gate_request *request, struct gate_suite *suite)
-{
-	for (uint32_t i = 0; i < suite->nr_points; i++) {
-		struct gate_point *point = &suite->points[i];
-		struct gate_slice slice = { 0 };
-		int r = 0;
-
-		if (point->state == GATE_MEASURED)
-			r = pilot(request, suite, point);
-		if (!r && (point->state == GATE_MEASURED || point->state == GATE_NEW))
-			r = first_slice(request, suite, point, GATE_HEAD, &slice);
-		gate_slice_free(&slice);
-		if (r == -EINTR)
-			return r;
-	}
-	return 0;
-}
 
 static int plan_rounds(const struct gate_request *request, struct gate_suite *suite, double spent_s)
 {
@@ -250,7 +40,7 @@ static int plan_rounds(const struct gate_request *request, struct gate_suite *su
 			 "reach the level only from %zu on: at least %.3g s",
 			 request->budget_s, rounds > 0 ? (int)rounds : 0, suite->nr_points, needed,
 			 ceil(1.2 * (spent_s + (double)needed * round_s)));
-		return refuse(suite, EXIT_USAGE, text);
+		return gate_refuse(suite, EXIT_USAGE, text);
 	}
 	suite->planned = (uint32_t)fmin(rounds, ROUNDS_MAX);
 	return 0;
@@ -264,7 +54,7 @@ static int allocate_rounds(struct gate_suite *suite)
 		point->rounds_max = suite->planned;
 		point->rounds = calloc(suite->planned + 1, sizeof(*point->rounds));
 		if (!point->rounds)
-			return refuse(suite, EXIT_NOT_MEASURED, strerror(ENOMEM));
+			return gate_refuse(suite, EXIT_NOT_MEASURED, strerror(ENOMEM));
 	}
 	return 0;
 }
@@ -293,7 +83,7 @@ static int run_round(const struct gate_request *request, const struct gate_suite
 	char why[600];
 	int r = -EBUSY;
 
-	for (int i = 0; r == -EBUSY && i < TRIES; i++) {
+	for (int i = 0; r == -EBUSY && i < GATE_TRIES; i++) {
 		round->head_first = rng_next(coins) >> 63;
 		r = measure_pair(request, suite, point, round, &side, why, sizeof(why));
 		point->repeated += r == -EBUSY;
@@ -306,7 +96,7 @@ static int run_round(const struct gate_request *request, const struct gate_suite
 		side = GATE_BASE;
 	}
 	if (r && r != -EINTR)
-		set_aside(point, r, side, why);
+		gate_set_aside(point, r, side, why);
 	point->nr_rounds += !r;
 	return r;
 }
@@ -401,7 +191,7 @@ static void announce(const struct gate_request *request, const struct gate_suite
 		if (point->state == GATE_MEASURED)
 			printf("  %s: smallest slowdown that this budget can find (90 %% power), "
 			       "judging by %d pilot slices: %.1f %%\n",
-			       point->name, PILOT_SLICES,
+			       point->name, GATE_PILOT_SLICES,
 			       100 * expm1(suite->rule.ignore + gate_smallest_shift(point->spread,
 										    suite->planned,
 										    level, POWER)));
@@ -418,7 +208,11 @@ void gate_run(const struct gate_request *request, struct gate_suite *suite)
 	memset(suite, 0, sizeof(*suite));
 	suite->rule = (struct gate_rule){ request->ignore, request->detect, 0.01 };
 	suite->slice_ns = request->slice_ns ? request->slice_ns : SLICE_NS;
-	if (match_points(request, suite) || run_pilots(request, suite) ||
+	if (gate_match_points(request, suite) ||
+	    (request->instructions && gate_count_instructions(request, suite)))
+		goto out;
+	started = shmht_monotonic_ns();
+	if (gate_run_pilots(request, suite) ||
 	    plan_rounds(request, suite, (double)(shmht_monotonic_ns() - started) * 1e-9) ||
 	    allocate_rounds(suite))
 		goto out;
@@ -427,7 +221,7 @@ void gate_run(const struct gate_request *request, struct gate_suite *suite)
 	r = run_looks(request, suite, &progress);
 	progress_end(&progress);
 	if (r && r != -EINTR)
-		refuse(suite, EXIT_NOT_MEASURED, strerror(-r));
+		gate_refuse(suite, EXIT_NOT_MEASURED, strerror(-r));
 out:
 	suite->elapsed_s = (double)(shmht_monotonic_ns() - started) * 1e-9;
 }
@@ -463,7 +257,9 @@ int gate_exit_code(const struct gate_request *request, const struct gate_suite *
 		no |= point->state == GATE_FAILED;
 		missing |= point->state == GATE_GONE || point->state == GATE_SKIPPED ||
 			   point->state == GATE_NOT_MEASURED;
-		for (uint32_t m = 0; point->state == GATE_MEASURED && m < point->nr_metrics; m++) {
+		for (uint32_t m = 0;
+		     point->state == GATE_MEASURED && m < point->nr_metrics + point->nr_counted;
+		     m++) {
 			no |= point->rows[m].verdict == GATE_REGRESSION;
 			unsure |= point->rows[m].verdict == GATE_PENDING;
 		}

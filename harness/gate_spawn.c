@@ -91,7 +91,7 @@ static int wait_for_end(struct capture *out, struct capture *err, double deadlin
 }
 
 int gate_spawn(const char *const argv[], double timeout_s, char **ret_out, char *err_text,
-	       size_t err_size, int *ret_status)
+	       size_t err_size, pid_t *ret_pid, int *ret_status)
 {
 	struct capture out = { .fd = -1, .max = OUT_MAX },
 		       err = { .fd = -1, .text = err_text, .max = err_size - 1, .keep_end = true };
@@ -112,6 +112,8 @@ int gate_spawn(const char *const argv[], double timeout_s, char **ret_out, char 
 	}
 	if (pid == 0)
 		child(argv, out_pipe, err_pipe);
+	if (ret_pid)
+		*ret_pid = pid;
 	setpgid(pid, pid); /* whoever is first */
 	close(out_pipe[1]);
 	close(err_pipe[1]);

@@ -2,6 +2,7 @@
 """`shmbench gate` as a user runs it: verdicts, and never 0 where nothing was measured."""
 import json
 import os
+import shutil
 import unittest
 import xml.etree.ElementTree as ElementTree
 
@@ -98,6 +99,44 @@ class Verdicts(GateCase):
     def test_a_budget_that_cannot_decide_is_refused(self):
         done = self.gate(*self.SLOWER, "--budget", "300ms", code=2)
         self.assertIn("even unanimous ones reach the level only from", done.err)
+
+
+class Instructions(GateCase):
+    """The count beside the time: what costs 1 % is found whatever the machine does."""
+    # So wide that time passes at its first look.
+    WIDE = ("--ignore", "95%", "--detect", "99%", "--slice", "10ms", "--instructions")
+
+    @unittest.skipUnless(shutil.which("valgrind"), "valgrind is not installed (scripts/setup ci)")
+    def test_one_percent(self):
+        self.write("slow.ini", "[a]\nlock = slow0\ncapacity = 1000\n")
+        self.bench("gate", "slow.ini", *self.WIDE, "--base-set", "lock=slow0", "--head-set",
+                   "lock=slow2", "--budget", "12s", "--out", "g.json", code=1,
+                   binary=SHMBENCH_TEST, timeout=100)
+        rows = {row["metric"]: row for row in self.load("g.json")["points"][0]["rows"]}
+        self.assertEqual(rows["ops_per_s"]["verdict"], "pass")
+        self.assertEqual(rows["instructions"]["verdict"], "regression")
+        self.assertTrue(0.005 < rows["instructions"]["low"] <= rows["instructions"]["high"] < 0.03)
+        self.assertTrue(rows["instructions"]["base"] < rows["instructions"]["head"])
+
+    @unittest.skipUnless(shutil.which("valgrind") and os.environ.get("SHMBENCH_TESTS") == "all",
+                         "longer form: SHMBENCH_TESTS=all, with valgrind")
+    def test_no_difference_and_more_workers(self):
+        done = self.bench("gate", "two.ini", *self.WIDE, "--base-set", "timeout=20s", "--head-set",
+                          "timeout=30s", "--set", "procs=1, 2", "--section", "a", "--budget",
+                          "40s", "--out", "g.json", "--allow", "inconclusive", timeout=100)
+        self.assertEqual(done.out.count(" instructions "), 1, done.out)
+        row = self.load("g.json")["points"][0]["rows"][1]
+        self.assertEqual((row["metric"], row["verdict"]), ("instructions", "pass"))
+        self.assertLess(abs(row["slowdown"]), 0.003)
+
+    def test_without_valgrind(self):
+        path = os.environ["PATH"]
+        os.environ["PATH"] = "/nowhere"
+        try:
+            done = self.gate(*Verdicts.SLOWER, "--instructions", code=3)
+        finally:
+            os.environ["PATH"] = path
+        self.assertIn("valgrind", done.err)
 
 
 class Baseline(GateCase):

@@ -19,7 +19,7 @@ PROMISED = {
     "show": (),
     "compare": (),
     "gate": ("--base", "--head", "--base-set", "--head-set", "--ignore", "--detect", "--budget",
-             "--allow", "--bootstrap", "--baseline"),  # to come: --aa, --instructions
+             "--allow", "--bootstrap", "--baseline", "--instructions"),  # to come: --aa
     "plan": ("--slo", "--budget", "--memory"),
     "report": ("-o",),
     "export": ("--to",),
