@@ -21,8 +21,10 @@
 #include "verify.h"
 
 #define NS_PER_S 1000000000ull
-/* How long a stage may show no progress at all before it counts as hung. */
+/* How long a stage may show no progress at all before it counts as hung. Between two
+ * looks at most LOOK_NS count: a machine that stood still says nothing about workers. */
 #define SILENCE_NS (10 * NS_PER_S)
+#define LOOK_NS NS_PER_S
 
 void (*supervise_on_interval)(const struct point *point, const struct interval_figures *);
 
@@ -65,12 +67,17 @@ static int watch(struct run *run, bool silence_counts)
 	}
 	if (progress != run->last_progress || !silence_counts) {
 		run->last_progress = progress;
-		run->last_progress_ns = now;
-	} else if (now - run->last_progress_ns > patience) {
+		run->silent_ns = 0;
+	} else {
+		run->silent_ns += now - run->last_look_ns < LOOK_NS ? now - run->last_look_ns :
+								      LOOK_NS;
+	}
+	run->last_look_ns = now;
+	if (run->silent_ns > patience) {
 		return run_give_up(run, TRIAL_NOT_MEASURED,
 				   "worker %u (pid %d) hangs: no progress for %.1f s; killed",
 				   behind, (int)pid_of_worker(run, behind),
-				   (double)(now - run->last_progress_ns) * 1e-9);
+				   (double)run->silent_ns * 1e-9);
 	}
 	return run->trial->status == TRIAL_OK ? 0 : -1;
 }
@@ -79,7 +86,8 @@ static int wait_stage(struct run *run, enum stage wanted)
 {
 	uint64_t nap_ns = 100000;
 
-	run->last_progress_ns = shmht_monotonic_ns();
+	run->silent_ns = 0;
+	run->last_look_ns = shmht_monotonic_ns();
 	for (;;) {
 		uint32_t there = 0;
 

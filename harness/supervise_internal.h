@@ -25,7 +25,7 @@ struct run {
 	struct target_table *table;  /* NULL: it is made in the workers' process */
 	struct child *children;
 	uint32_t nr_children;
-	uint64_t last_progress, last_progress_ns;
+	uint64_t last_progress, last_look_ns, silent_ns;
 	uint64_t t_start, t_end; /* ticks of the measured window */
 	struct noise_mark mark;	 /* before it */
 	struct time_series series;
