@@ -64,7 +64,8 @@ class Verdicts(GateCase):
 
     def test_percentile_takes_both_figures(self):
         done = self.gate("--base-set", "hold=0ns", "--head-set", "hold=5us", "--metric",
-                         "search.p99", "--budget", "8s", "--out", "g.json", code=1)
+                         "search.p99", "--budget", "8s", "--out", "g.json", "--set",
+                         "latency=every", code=1)
         self.assertIn("search.p99", done.out)
         self.assertEqual(self.load("g.json")["points"][0]["rows"][0]["verdict"], "regression")
 
