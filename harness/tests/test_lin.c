@@ -252,7 +252,7 @@ static bool play(enum fault fault, uint64_t seed, bool readers)
 	history.present = t.present;
 	history.nonce = 7;
 	for (uint32_t i = 0; i < 200; i++) {
-		enum op_kind kind = (enum op_kind)rng_below(&rng, OP_NR);
+		enum op_kind kind = (enum op_kind)rng_below(&rng, OP_SEARCH_MANY);
 		uint64_t end = now + 1 + rng_below(&rng, 20);
 		struct answer answer, expected = right(&good, kind, ++nonce);
 		bool here = !done && i > 20 && wrong(fault, &t, kind, nonce, &answer);
@@ -379,7 +379,7 @@ static void random_history(struct rng *rng)
 	history.present = rng_below(rng, 2);
 	history.nonce = 7;
 	for (uint32_t i = 0, nr = 2 + (uint32_t)rng_below(rng, 6); i < nr; i++) {
-		enum op_kind kind = (enum op_kind)rng_below(rng, OP_NR);
+		enum op_kind kind = (enum op_kind)rng_below(rng, OP_SEARCH_MANY);
 		enum outcome outcome = rng_below(rng, 3) ? OUTCOME_OK : bad[kind];
 		uint64_t start = 100 + rng_below(rng, 20), nonce = 10 + i;
 
