@@ -10,7 +10,7 @@
 static const struct command *const commands[] = {
 	&command_run,  &command_torture, &command_check,  &command_list,
 	&command_show, &command_compare, &command_export, &command_merge,
-	&command_plan, &command_gate,	 &command_report,
+	&command_plan, &command_gate,	 &command_report, &command_history,
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -72,6 +72,7 @@ bool result_op_in_mix(const struct result_op *op, const struct params *params);
  * go to a malloc'ed array that the caller frees (NULL when there are none).
  */
 size_t result_metric(const json_t *trials, const char *metric, double **ret_values);
+bool result_metric_exists(const char *metric);
 /* Trials with status ok. */
 size_t result_ok_trials(const json_t *trials);
 bool result_trial_is_ok(const json_t *trial);

@@ -194,6 +194,31 @@ static const json_t *latency_of(const json_t *trial, const char *clock)
 	return json_is_object(response) ? response : json_object_get(latency, "service");
 }
 
+/* What is left of "service." or "response.", which *ret_clock then is; else NULL. */
+static const char *split_clock(const char *metric, const char **ret_clock)
+{
+	static const char *const clocks[] = { "service", "response" };
+
+	*ret_clock = NULL;
+	for (size_t i = 0; i < 2; i++) {
+		size_t len = strlen(clocks[i]);
+
+		if (strncmp(metric, clocks[i], len) == 0 && metric[len] == '.') {
+			*ret_clock = clocks[i];
+			return metric + len + 1;
+		}
+	}
+	return metric;
+}
+
+bool result_metric_exists(const char *metric)
+{
+	const char *clock, *op;
+
+	return strcmp(metric, "ops_per_s") == 0 || strcmp(metric, "stalled") == 0 ||
+	       split_metric(split_clock(metric, &clock), &op);
+}
+
 size_t result_metric(const json_t *trials, const char *metric, double **ret_values)
 {
 	const char *clock = NULL, *op = NULL, *key = metric;
@@ -202,14 +227,7 @@ size_t result_metric(const json_t *trials, const char *metric, double **ret_valu
 
 	*ret_values = NULL;
 	if (strcmp(metric, "ops_per_s") != 0 && strcmp(metric, "stalled") != 0) {
-		if (strncmp(metric, "service.", 8) == 0) {
-			clock = "service";
-			metric += 8;
-		} else if (strncmp(metric, "response.", 9) == 0) {
-			clock = "response";
-			metric += 9;
-		}
-		key = split_metric(metric, &op);
+		key = split_metric(split_clock(metric, &clock), &op);
 	}
 	if (key && len)
 		values = malloc(len * sizeof(*values));
