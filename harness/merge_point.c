@@ -73,7 +73,7 @@ static int add_distinct(json_t *list, const json_t *from, const char *key)
 /* Those that follow from the trials are raised anew; the others tell of a run's host. */
 static int take_flags(json_t *flags, const json_t *trials)
 {
-	static const char *const anew[] = { "rate-missed", "unsteady", "drift" };
+	static const char *const anew[] = { "rate-missed", "unsteady", "disturbed", "drift" };
 
 	for (size_t i = json_array_size(flags); i-- > 0;) {
 		const char *flag = json_string_value(json_array_get(flags, i));
