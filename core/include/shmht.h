@@ -101,6 +101,13 @@ enum shmht_pages { SHMHT_PAGES_4K = 0, SHMHT_PAGES_THP = 1, SHMHT_PAGES_2M = 2 }
  */
 typedef uint64_t (*shmht_hash_fn)(const void *key, size_t key_len, uint64_t seed);
 
+/*
+ * For keys from outside: SipHash-2-4, keyed by the seed. Give it as `hash`, with a
+ * hash_seed from getrandom(2): who does not know it cannot choose keys that share a
+ * bucket. 64 bits of secret, which everybody who may attach can read.
+ */
+uint64_t shmht_siphash(const void *key, size_t key_len, uint64_t seed);
+
 struct shmht_config {
 	uint64_t capacity;    /* entries that always fit, whatever the keys */
 	uint32_t key_size;    /* longest key, bytes, 1..SHMHT_KEY_MAX */

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "hash.h"
+#include "siphash.h"
 #include "support.h"
 #include "table.h"
 
@@ -26,6 +27,55 @@ static void equals_xxh3(const struct shmht_strategy *strategy)
 				assert_int_equal(hash_xxh3(key + shift, len, seeds[s]), want);
 				assert_int_equal(hash_key(NULL, key + shift, len, seeds[s]), want);
 			}
+}
+
+/* The paper's vectors: key 00..0f, messages 00, 01, ... of that length. */
+static void equals_siphash(const struct shmht_strategy *strategy)
+{
+	static const struct {
+		size_t len;
+		uint64_t want;
+	} vectors[] = {
+		{ 0, 0x726fdb47dd0e0e31ull },
+		{ 1, 0x74f839c593dc67fdull },
+		{ 8, 0x93f5f5799a932462ull },
+		{ 15, 0xa129ca6149be45e5ull },
+	};
+	const uint64_t key[2] = { 0x0706050403020100ull, 0x0f0e0d0c0b0a0908ull };
+	unsigned char message[15];
+
+	(void)strategy;
+	for (size_t i = 0; i < sizeof(message); i++)
+		message[i] = (unsigned char)i;
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++)
+		assert_int_equal(siphash24(message, vectors[i].len, key), vectors[i].want);
+	/* A seed of one bit more is another function. */
+	for (unsigned int bit = 0; bit < 64; bit++)
+		assert_int_not_equal(shmht_siphash(message, 15, 0),
+				     shmht_siphash(message, 15, 1ull << bit));
+}
+
+/* A table of that hash, and who attaches with another is refused. */
+static void siphash_in_a_table(const struct shmht_strategy *strategy)
+{
+	struct shmht_config cfg = small_config(strategy, 100);
+	struct shmht_attach_options opt = { .read = -1, .hash = shmht_siphash };
+	struct shmht_error err = { "" };
+	struct shmht *other = NULL;
+	struct table t;
+
+	cfg.hash = shmht_siphash;
+	cfg.hash_seed = 0x123456789abcdefull;
+	t = table_open(&cfg);
+	for (uint64_t key = 0; key < 100; key++)
+		assert_rc(put_number(t.ctx, key), 0);
+	for (uint64_t key = 0; key < 100; key++)
+		assert_true(has_number(t.ctx, key));
+	assert_true(shmht_attach(shmht_fd(t.map), NULL, &other, &err) < 0);
+	assert_says(&err, "hash");
+	assert_rc(shmht_attach(shmht_fd(t.map), &opt, &other, &err), 0);
+	shmht_detach(other);
+	table_close(&t);
 }
 
 static uint64_t poor_hash(const void *key, size_t len, uint64_t seed)
@@ -213,6 +263,8 @@ static void padding_is_not_part_of_a_key(const struct shmht_strategy *strategy)
 
 static const struct strategy_test tests[] = {
 	{ "hash: equals XXH3 for every length", equals_xxh3, TEST_ONCE },
+	{ "hash: SipHash as its paper has it", equals_siphash, TEST_ONCE },
+	{ "hash: a table with SipHash", siphash_in_a_table, TEST_ONCE },
 	{ "hash: poor ones are mixed", poor_hashes_are_mixed, TEST_ONCE },
 	{ "hash: the proof tells functions apart", proof_tells_apart, TEST_ONCE },
 	{ "hash: called once, with key, length and seed", called_with_key_and_length, 0 },
