@@ -108,3 +108,18 @@ void images_forget(struct images *images)
 	memset(images->seen, 0, IMAGES_MAX * sizeof(*images->seen));
 	images->nr_seen = 0;
 }
+
+void stepper_pin(void)
+{
+	cpu_set_t set, one;
+
+	CPU_ZERO(&set);
+	CPU_ZERO(&one);
+	assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
+	for (int cpu = CPU_SETSIZE; cpu-- > 0;)
+		if (CPU_ISSET(cpu, &set)) {
+			CPU_SET(cpu, &one);
+			break;
+		}
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+}

@@ -13,6 +13,8 @@
 
 #include "support.h"
 
+/* The last of the CPUs that this process may use, for it and its children. */
+void stepper_pin(void);
 /* Runs fn(arg) in a child up to where it calls stepper_start(). */
 pid_t stepper_fork(void (*fn)(void *arg), void *arg);
 void stepper_start(void); /* in the child: from here on it is stepped */

@@ -14,7 +14,6 @@
  */
 #include <fcntl.h>
 #include <linux/futex.h>
-#include <sched.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
@@ -36,6 +35,7 @@ struct scene {
 	enum may key_may, others_may;
 	bool chained; /* all keys in one bucket */
 	bool brief;   /* for every strategy by default; the others with spin alone */
+	enum { ALONE, WAITED_FOR, WAITS, ATTACHES } how;
 };
 
 struct run {
@@ -102,18 +102,22 @@ static int op_churn(struct shmht_ctx *ctx)
 
 /* NULL op: opening and closing a context. */
 static const struct scene scenes[] = {
-	{ "open and close", NULL, 32, 3, 0, 0, OLD, false, true },
-	{ "insert", op_insert, 32, 16, 17, ABSENT | NEW, OLD, false, true },
-	{ "insert, chained", op_insert, 32, 14, 15, ABSENT | NEW, OLD, true, false },
-	{ "insert that splits", op_insert, 128, 64, 65, ABSENT | NEW, OLD, false, false },
-	{ "insert that splits a chain", op_insert, 128, 64, 65, ABSENT | NEW, OLD, true, false },
-	{ "update", op_update, 32, 16, 5, OLD | NEW, OLD, false, true },
-	{ "update, chained", op_update, 32, 14, 3, OLD | NEW, OLD, true, false },
-	{ "remove", op_remove, 32, 16, 5, OLD | ABSENT, OLD, false, false },
-	{ "remove, chained", op_remove, 32, 14, 2, OLD | ABSENT, OLD, true, false },
-	{ "remove and insert", op_churn, 32, 15, 16, ABSENT | NEW, OLD, false, true },
-	{ "flush", op_flush, 32, 7, 0, 0, OLD | ABSENT, false, false },
-	{ "remove_oldest", op_oldest, 32, 12, 0, 0, OLD | ABSENT, false, false },
+	{ "open and close", NULL, 32, 3, 0, 0, OLD, false, true, ALONE },
+	{ "insert", op_insert, 32, 16, 17, ABSENT | NEW, OLD, false, true, ALONE },
+	{ "insert, chained", op_insert, 32, 14, 15, ABSENT | NEW, OLD, true, false, ALONE },
+	{ "insert that splits", op_insert, 128, 64, 65, ABSENT | NEW, OLD, false, false, ALONE },
+	{ "insert that splits a chain", op_insert, 128, 64, 65, ABSENT | NEW, OLD, true, false,
+	  ALONE },
+	{ "update", op_update, 32, 16, 5, OLD | NEW, OLD, false, true, ALONE },
+	{ "update, chained", op_update, 32, 14, 3, OLD | NEW, OLD, true, false, ALONE },
+	{ "remove", op_remove, 32, 16, 5, OLD | ABSENT, OLD, false, false, ALONE },
+	{ "remove, chained", op_remove, 32, 14, 2, OLD | ABSENT, OLD, true, false, ALONE },
+	{ "remove and insert", op_churn, 32, 15, 16, ABSENT | NEW, OLD, false, true, ALONE },
+	{ "flush", op_flush, 32, 7, 0, 0, OLD | ABSENT, false, false, ALONE },
+	{ "remove_oldest", op_oldest, 32, 12, 0, 0, OLD | ABSENT, false, false, ALONE },
+	{ "attach and detach", op_update, 32, 3, 2, OLD | NEW, OLD, false, false, ATTACHES },
+	{ "update, two waiting", op_update, 32, 16, 5, OLD | NEW, OLD, false, false, WAITED_FOR },
+	{ "waiting for a lock", op_update, 32, 16, 5, OLD | NEW, OLD, false, false, WAITS },
 };
 
 static uint64_t one_bucket(const void *key, size_t len, uint64_t seed)
@@ -211,11 +215,51 @@ static void victim(void *arg)
 		stepper_end();
 		return;
 	}
+	if (run->scene->how == ATTACHES) {
+		struct shmht *map;
+
+		stepper_start();
+		if (shmht_attach(shmht_fd(run->map), NULL, &map, NULL) ||
+		    shmht_ctx_open(map, &ctx, NULL))
+			_exit(1);
+		run->scene->op(ctx);
+		shmht_ctx_close(ctx);
+		shmht_detach(map);
+		stepper_end();
+		return;
+	}
 	if (shmht_ctx_open(run->map, &ctx, NULL))
 		_exit(1);
+	shmht_ctx_set_timeout(ctx, run->scene->how == WAITS ? 2000000 : 10000000000);
 	stepper_start();
 	run->scene->op(ctx);
 	stepper_end();
+}
+
+/* Changes an entry to what it is. */
+static int wait_for_it(void *arg)
+{
+	struct run *run = arg;
+	struct shmht_ctx *ctx;
+
+	if (shmht_ctx_open(run->map, &ctx, NULL))
+		return 1;
+	shmht_ctx_set_timeout(ctx, 10000000000);
+	return put(ctx, 7, 0, true) ? 2 : 0;
+}
+
+/* Kills the victim, and then one of two who wait for its lock, if it has it. */
+static void kill_waited_for(struct run *run, pid_t victim_pid)
+{
+	pid_t dies = child_start(wait_for_it, run), lives = child_start(wait_for_it, run);
+	int status;
+
+	sleep_ns(1000000);
+	stepper_kill(victim_pid);
+	child_kill(dies);
+	status = child_wait(lives);
+	if (status)
+		fail_run(run, "who waits does not get the lock", -status);
 }
 
 static void repairer(void *arg)
@@ -282,14 +326,24 @@ static void sweep_repair(struct run *run)
 static bool kill_at(struct run *run, unsigned int k, unsigned int repairs)
 {
 	enum step step = STEPPED;
+	bool waits = run->scene->how == WAITS;
 	pid_t pid;
 
 	restore(run);
+	if (waits)
+		assert_rc(run->strategy->ops.lock(run->ctx, 0), 0);
 	pid = stepper_fork(victim, run);
 	for (unsigned int i = 0; i < k && step == STEPPED; i++)
 		step = stepper_step(pid);
-	stepper_kill(pid);
+	if (run->scene->how == WAITED_FOR) {
+		kill_waited_for(run, pid);
+		repairs = 0; /* done already */
+	} else {
+		stepper_kill(pid);
+	}
 	assert_true(step != STEP_GONE);
+	if (waits)
+		run->strategy->ops.unlock(run->ctx, 0);
 	run->k = k;
 	run->kills++;
 	/* No life word that bears a dead thread's number. */
@@ -314,6 +368,8 @@ static unsigned int find_changes(struct run *run, unsigned char *changed, unsign
 	pid_t pid;
 
 	restore(run);
+	if (run->scene->how == WAITS)
+		assert_rc(run->strategy->ops.lock(run->ctx, 0), 0);
 	pid = stepper_fork(victim, run);
 	last = images_hash(&run->images);
 	while (k < max && stepper_step(pid) == STEPPED) {
@@ -322,6 +378,8 @@ static unsigned int find_changes(struct run *run, unsigned char *changed, unsign
 		last = hash;
 	}
 	stepper_kill(pid);
+	if (run->scene->how == WAITS)
+		run->strategy->ops.unlock(run->ctx, 0);
 	return k;
 }
 
@@ -339,6 +397,8 @@ static void sweep_scene(struct run *run, unsigned int stride, unsigned int repai
 	 * oldest are looked for in thousands of bins. */
 	if (stride > 1 && n / 20 > stride)
 		stride = n / 20;
+	if (stride > 1 && run->scene->how == WAITED_FOR)
+		stride *= 4; /* two processes more for each */
 	for (unsigned int k = 0; k <= n && run->failures < 8; k++)
 		if (k % stride == 0 || changed[k])
 			kill_at(run, k, repairs);
@@ -377,21 +437,6 @@ static void run_close(struct run *run)
 	shmht_destroy(run->map);
 }
 
-static void pin(void)
-{
-	cpu_set_t set, one;
-
-	CPU_ZERO(&set);
-	CPU_ZERO(&one);
-	assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
-	for (int cpu = CPU_SETSIZE; cpu-- > 0;)
-		if (CPU_ISSET(cpu, &set)) {
-			CPU_SET(cpu, &one);
-			break;
-		}
-	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
-}
-
 static void sweep(const struct shmht_strategy *strategy)
 {
 	const char *wanted = getenv("SHMBENCH_TESTS"), *only = getenv("SHMBENCH_SWEEP");
@@ -408,7 +453,7 @@ static void sweep(const struct shmht_strategy *strategy)
 #endif
 	if (only && strcmp(only, strategy->name))
 		return;
-	pin();
+	stepper_pin();
 	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
 		struct run run;
 
