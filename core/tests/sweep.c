@@ -2,11 +2,14 @@
 /* Single steps and images of a region: see sweep.h. */
 #include "sweep.h"
 
+#include <errno.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/user.h>
 
 pid_t stepper_fork(void (*fn)(void *arg), void *arg)
 {
@@ -46,6 +49,129 @@ enum step stepper_step(pid_t pid)
 	if (!WIFSTOPPED(status))
 		return STEP_GONE;
 	return WSTOPSIG(status) == SIGUSR2 ? STEP_ENDED : STEPPED;
+}
+
+enum step stepper_step_many(pid_t pid, unsigned int k)
+{
+	enum step step = STEPPED;
+
+	while (k-- > 0 && step == STEPPED)
+		step = stepper_step(pid);
+	return step;
+}
+
+#if defined(__x86_64__)
+#define IP_OFFSET offsetof(struct user, regs.rip)
+#define PASS_COST 4 /* a breakpoint passed takes as many calls, a step one */
+
+static uint64_t where(pid_t pid)
+{
+	return (uint64_t)ptrace(PTRACE_PEEKUSER, pid, IP_OFFSET, NULL);
+}
+
+static enum step run_to_trap(pid_t pid, uint64_t at)
+{
+	int status;
+
+	if (ptrace(PTRACE_CONT, pid, NULL, NULL) || waitpid(pid, &status, 0) != pid ||
+	    !WIFSTOPPED(status))
+		return STEP_GONE;
+	if (WSTOPSIG(status) == SIGUSR2)
+		return STEP_ENDED;
+	/* Behind the int3. */
+	return WSTOPSIG(status) == SIGTRAP && where(pid) == at + 1 ? STEPPED : STEP_GONE;
+}
+
+/* A breakpoint at an instruction, passed so many times before it stops there. */
+static enum step run_to_round(pid_t pid, uint64_t at, unsigned int round)
+{
+	long code = ptrace(PTRACE_PEEKTEXT, pid, at, NULL);
+	enum step step;
+
+	/* It stands there already, once. */
+	if (where(pid) == at && (!round-- || stepper_step(pid) != STEPPED))
+		return round == -1u ? STEPPED : STEP_GONE;
+	for (;; round--) {
+		if (ptrace(PTRACE_POKETEXT, pid, at, (code & ~0xffl) | 0xcc))
+			return STEP_GONE;
+		step = run_to_trap(pid, at);
+		if (step != STEPPED)
+			return step;
+		if (ptrace(PTRACE_POKETEXT, pid, at, code) ||
+		    ptrace(PTRACE_POKEUSER, pid, IP_OFFSET, at))
+			return STEP_GONE;
+		if (!round)
+			return STEPPED;
+		if (stepper_step(pid) != STEPPED)
+			return STEP_GONE;
+	}
+}
+#else
+#define PASS_COST TRACE_MAX
+
+static uint64_t where(pid_t pid)
+{
+	(void)pid;
+	return 0;
+}
+
+static enum step run_to_round(pid_t pid, uint64_t at, unsigned int round)
+{
+	(void)pid, (void)at, (void)round;
+	return STEP_GONE;
+}
+#endif
+
+#define MET_MAX (1u << 18)
+_Static_assert(MET_MAX > 2 * TRACE_MAX, "places are found");
+
+void trace_open(struct trace *trace)
+{
+	trace->nr = 0;
+	trace->at = calloc(TRACE_MAX + 1, sizeof(*trace->at));
+	trace->round = calloc(TRACE_MAX + 1, sizeof(*trace->round));
+	trace->from = calloc(TRACE_MAX + 1, sizeof(*trace->from));
+	trace->met = calloc(MET_MAX, sizeof(*trace->met));
+	assert_true(trace->at && trace->round && trace->from && trace->met);
+}
+
+void trace_close(struct trace *trace)
+{
+	free(trace->at);
+	free(trace->round);
+	free(trace->from);
+	free(trace->met);
+}
+
+/* Calls that bring a child from its start to place `from` and on to place k. */
+static uint64_t trace_cost(const struct trace *trace, unsigned int from, unsigned int k)
+{
+	return from ? (uint64_t)PASS_COST * (trace->round[from] + 1) + (k - from) : k;
+}
+
+void trace_note(struct trace *trace, pid_t pid)
+{
+	unsigned int k = trace->nr++, from = k ? trace->from[k - 1] : 0;
+	size_t i;
+
+	assert_true(k <= TRACE_MAX);
+	trace->at[k] = where(pid);
+	i = trace->at[k] * 0x9e3779b97f4a7c15ull >> 46;
+	while (trace->met[i].rounds && trace->met[i].at != trace->at[k])
+		i = (i + 1) % MET_MAX;
+	trace->met[i].at = trace->at[k];
+	trace->round[k] = trace->met[i].rounds++;
+	trace->from[k] = trace_cost(trace, k, k) < trace_cost(trace, from, k) ? k : from;
+}
+
+enum step stepper_run_to(pid_t pid, const struct trace *trace, unsigned int k)
+{
+	unsigned int from = trace->from[k];
+	enum step step = STEPPED;
+
+	if (from)
+		step = run_to_round(pid, trace->at[from], trace->round[from]);
+	return step == STEPPED ? stepper_step_many(pid, k - from) : step;
 }
 
 void stepper_kill(pid_t pid)

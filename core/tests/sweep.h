@@ -22,6 +22,30 @@ void stepper_end(void);	  /* in the child: to here */
 
 enum step { STEPPED, STEP_ENDED, STEP_GONE };
 enum step stepper_step(pid_t pid);
+enum step stepper_step_many(pid_t pid, unsigned int k);
+
+/*
+ * The way a child went, so that the next one is brought to where it was after k
+ * steps at full speed: to a breakpoint, and by steps from there.
+ */
+struct trace {
+	unsigned int nr;     /* places noted; [i] is after i steps */
+	uint64_t *at;	     /* the address of the next instruction */
+	unsigned int *round; /* how often it had been the next one before */
+	unsigned int *from;  /* the place whose breakpoint is the cheapest way here */
+	struct {
+		uint64_t at;
+		unsigned int rounds;
+	} * met; /* open addressing */
+};
+#define TRACE_MAX 100000u
+
+void trace_open(struct trace *trace);
+void trace_close(struct trace *trace);
+/* Where it is now: once before the first step, and after each. */
+void trace_note(struct trace *trace, pid_t pid);
+/* As k steps. STEP_ENDED: it did not come by, it went another way. */
+enum step stepper_run_to(pid_t pid, const struct trace *trace, unsigned int k);
 void stepper_kill(pid_t pid);
 
 /* The bytes of a region, and what has been seen of it. */

@@ -6,11 +6,11 @@
  * image that such a death leaves, the repair is stopped after each of its own
  * instructions, and repaired again from there.
  *
- * By default each k that changed the region, every 29th of the others, and the
+ * By default each k that changed the region, every 7th of the others, and the
  * repairs of every 8th image, all of it with spin and the rest in brief;
- * SHMBENCH_TESTS=all
- * (scripts/nightly-sweep) takes every one. SHMBENCH_SWEEP=NAME: that strategy alone. Built once
- * more for each mutant of core.ninja, with EXPECT_CAUGHT: the sweep must find those out.
+ * SHMBENCH_TESTS=all (scripts/nightly-sweep) takes every one. SHMBENCH_SWEEP=NAME: that strategy
+ * alone. Built once more for each mutant of core.ninja, with EXPECT_CAUGHT: the sweep must find
+ * those out.
  */
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -322,28 +322,41 @@ static void sweep_repair(struct run *run)
 	free(first);
 }
 
-/* 0: it ended before. */
-static bool kill_at(struct run *run, unsigned int k, unsigned int repairs)
+/* From the table as it was. Who is to wait finds the lock taken. */
+static pid_t start_victim(struct run *run)
 {
-	enum step step = STEPPED;
-	bool waits = run->scene->how == WAITS;
-	pid_t pid;
-
 	restore(run);
-	if (waits)
+	if (run->scene->how == WAITS)
 		assert_rc(run->strategy->ops.lock(run->ctx, 0), 0);
-	pid = stepper_fork(victim, run);
-	for (unsigned int i = 0; i < k && step == STEPPED; i++)
-		step = stepper_step(pid);
+	return stepper_fork(victim, run);
+}
+
+static void end_victim(struct run *run, pid_t pid)
+{
+	stepper_kill(pid);
+	if (run->scene->how == WAITS)
+		run->strategy->ops.unlock(run->ctx, 0);
+}
+
+static void kill_at(struct run *run, const struct trace *trace, unsigned int k,
+		    unsigned int repairs)
+{
+	pid_t pid = start_victim(run);
+	enum step step = stepper_run_to(pid, trace, k);
+
+	/* It took another way: files have other contents, objects other numbers. */
+	if (step == STEP_ENDED && run->scene->how != WAITS) {
+		end_victim(run, pid);
+		pid = start_victim(run);
+		step = stepper_step_many(pid, k);
+	}
 	if (run->scene->how == WAITED_FOR) {
 		kill_waited_for(run, pid);
 		repairs = 0; /* done already */
 	} else {
-		stepper_kill(pid);
+		end_victim(run, pid);
 	}
 	assert_true(step != STEP_GONE);
-	if (waits)
-		run->strategy->ops.unlock(run->ctx, 0);
 	run->k = k;
 	run->kills++;
 	/* No life word that bears a dead thread's number. */
@@ -357,51 +370,48 @@ static bool kill_at(struct run *run, unsigned int k, unsigned int repairs)
 	    run->images_met++ % repairs == 0)
 		sweep_repair(run);
 	verify(run);
-	return step == STEPPED;
 }
 
-/* Marks the instructions after which the region was another. */
-static unsigned int find_changes(struct run *run, unsigned char *changed, unsigned int max)
+/* The victim's way, and after which of its steps the region was another. */
+static unsigned int find_changes(struct run *run, struct trace *trace, unsigned char *changed)
 {
 	uint64_t last, hash;
 	unsigned int k = 0;
 	pid_t pid;
 
-	restore(run);
-	if (run->scene->how == WAITS)
-		assert_rc(run->strategy->ops.lock(run->ctx, 0), 0);
-	pid = stepper_fork(victim, run);
+	pid = start_victim(run);
 	last = images_hash(&run->images);
-	while (k < max && stepper_step(pid) == STEPPED) {
+	trace_note(trace, pid);
+	while (k < TRACE_MAX && stepper_step(pid) == STEPPED) {
 		hash = images_hash(&run->images);
 		changed[++k] = hash != last;
+		trace_note(trace, pid);
 		last = hash;
 	}
-	stepper_kill(pid);
-	if (run->scene->how == WAITS)
-		run->strategy->ops.unlock(run->ctx, 0);
+	end_victim(run, pid);
 	return k;
 }
 
-#define STEPS_MAX 100000u
-
 static void sweep_scene(struct run *run, unsigned int stride, unsigned int repairs)
 {
-	unsigned char *changed = calloc(STEPS_MAX + 2, 1);
+	unsigned char *changed = calloc(TRACE_MAX + 1, 1);
+	struct trace trace;
 	unsigned int n;
 
 	assert_non_null(changed);
-	n = find_changes(run, changed, STEPS_MAX);
+	trace_open(&trace);
+	n = find_changes(run, &trace, changed);
 	run->where = "instruction";
-	/* Thousands of instructions that change nothing: opening reads /proc, the
-	 * oldest are looked for in thousands of bins. */
-	if (stride > 1 && n / 20 > stride)
-		stride = n / 20;
+	/* The oldest are looked for in thousands of bins, which changes nothing; and a
+	 * loop's later rounds are stepped to. */
+	if (stride > 1 && n > 10000)
+		stride = n / 30;
 	if (stride > 1 && run->scene->how == WAITED_FOR)
 		stride *= 4; /* two processes more for each */
 	for (unsigned int k = 0; k <= n && run->failures < 8; k++)
 		if (k % stride == 0 || changed[k])
-			kill_at(run, k, repairs);
+			kill_at(run, &trace, k, changed[k] ? repairs : 0);
+	trace_close(&trace);
 	free(changed);
 }
 
@@ -461,7 +471,7 @@ static void sweep(const struct shmht_strategy *strategy)
 			continue;
 		alarm(all ? 3000 : 120);
 		run_open(&run, &scenes[i], strategy, test_read);
-		sweep_scene(&run, all ? 1 : 29, repairs);
+		sweep_scene(&run, all ? 1 : 7, repairs);
 		kills += run.kills;
 		repaired += run.images_repaired;
 		failures += run.failures;
