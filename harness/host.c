@@ -20,6 +20,7 @@
 #include <cpuid.h>
 #endif
 
+#include "host_limits.h"
 #include "result_internal.h"
 #include "shmht.h"
 #include "shmht_clock.h"
@@ -41,24 +42,6 @@
 #ifndef SHMBENCH_CFLAGS
 #define SHMBENCH_CFLAGS "unknown"
 #endif
-
-/* First line of a small file, without its end; false when there is none. */
-static bool read_line(const char *root, const char *path, char *buf, size_t size)
-{
-	char full[512];
-	FILE *file;
-	bool got;
-
-	snprintf(full, sizeof(full), "%s%s", root, path);
-	file = fopen(full, "re");
-	if (!file)
-		return false;
-	got = fgets(buf, (int)size, file) && buf[0] != '\n' && buf[0] != '\0';
-	fclose(file);
-	if (got)
-		buf[strcspn(buf, "\n")] = '\0';
-	return got;
-}
 
 /* The value of "key : value" in /proc/cpuinfo, at its first occurrence. */
 static bool cpuinfo_value(const char *root, const char *key, char *buf, size_t size)
@@ -138,9 +121,10 @@ static bool virt_of_cpuid(char *buf, size_t size)
 
 static bool virtualisation(const char *root, char *buf, size_t size)
 {
-	return virt_of_cpuid(buf, size) || read_line(root, "/sys/hypervisor/type", buf, size) ||
-	       read_line(root, "/proc/device-tree/hypervisor/compatible", buf, size) ||
-	       read_line(root, "/sys/class/dmi/id/sys_vendor", buf, size);
+	return virt_of_cpuid(buf, size) ||
+	       host_read_line(root, "/sys/hypervisor/type", buf, size) ||
+	       host_read_line(root, "/proc/device-tree/hypervisor/compatible", buf, size) ||
+	       host_read_line(root, "/sys/class/dmi/id/sys_vendor", buf, size);
 }
 
 /* {"spectre_v2": "Mitigation: ..."}: they are what a system call costs. */
@@ -162,7 +146,7 @@ static json_t *mitigations(const char *root)
 			continue;
 		snprintf(path, sizeof(path), "/sys/devices/system/cpu/vulnerabilities/%s",
 			 entry->d_name);
-		if (read_line(root, path, text, sizeof(text)))
+		if (host_read_line(root, path, text, sizeof(text)))
 			rc |= json_object_set_new(object, entry->d_name, result_string(text));
 	}
 	closedir(dir);
@@ -217,6 +201,8 @@ json_t *host_describe_at(const char *root)
 	rc |= json_object_set_new(host, "virt", result_string(virt[0] ? virt : NULL));
 	rc |= json_object_set_new(host, "mitigations", mitigations(root));
 	rc |= json_object_set_new(host, "clock", result_string(shmht_clock_name()));
+	rc |= json_object_set_new(host, "cgroup", host_cgroup_at(root));
+	rc |= json_object_set_new(host, "frequency", host_frequency_at(root));
 	rc |= json_object_set_new(host, "fingerprint", fingerprint(cpu, cpus, name.release, virt));
 	if (rc) {
 		json_decref(host);
@@ -284,7 +270,7 @@ static unsigned int first_sibling(const char *root, unsigned int cpu)
 
 	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list",
 		 cpu);
-	if (!read_line(root, path, text, sizeof(text)) || sscanf(text, "%u", &first) != 1)
+	if (!host_read_line(root, path, text, sizeof(text)) || sscanf(text, "%u", &first) != 1)
 		return cpu;
 	return first;
 }

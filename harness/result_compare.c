@@ -54,7 +54,8 @@ static bool put_difference(const char *what, const json_t *a, const json_t *b, F
 	return true;
 }
 
-static bool put_mitigations(const json_t *a, json_t *b, FILE *out)
+/* Of two objects, member by member. */
+static bool put_members(const json_t *a, json_t *b, FILE *out)
 {
 	bool differ = false;
 	const char *key;
@@ -74,6 +75,7 @@ static bool put_mitigations(const json_t *a, json_t *b, FILE *out)
 static void compare_hosts(const json_t *a, const json_t *b, FILE *out)
 {
 	static const char *const keys[] = { "cpu", "cpus", "kernel", "virt", "clock", "mem_bytes" };
+	static const char *const objects[] = { "mitigations", "cgroup", "frequency" };
 	const json_t *host_a = json_object_get(a, "host"), *host_b = json_object_get(b, "host");
 	const json_t *print_a = json_object_get(host_a, "fingerprint");
 	const json_t *print_b = json_object_get(host_b, "fingerprint");
@@ -89,8 +91,9 @@ static void compare_hosts(const json_t *a, const json_t *b, FILE *out)
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		put_difference(keys[i], json_object_get(host_a, keys[i]),
 			       json_object_get(host_b, keys[i]), out);
-	put_mitigations(json_object_get(host_a, "mitigations"),
-			json_object_get(host_b, "mitigations"), out);
+	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++)
+		put_members(json_object_get(host_a, objects[i]),
+			    json_object_get(host_b, objects[i]), out);
 }
 
 static void compare_tools(const json_t *a, const json_t *b, FILE *out)

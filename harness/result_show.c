@@ -188,6 +188,34 @@ static void put_host(const json_t *host, FILE *out)
 		text_or(host, "clock", "?", clock, sizeof(clock)));
 }
 
+/* What bounds the run besides its CPUs; results of before have neither. */
+static void put_limits(const json_t *host, FILE *out)
+{
+	const json_t *cgroup = json_object_get(host, "cgroup");
+	const json_t *frequency = json_object_get(host, "frequency");
+	const json_t *boost = json_object_get(frequency, "boost");
+	char a[336], b[336], c[336];
+
+	if (!cgroup)
+		return;
+	if (json_is_object(cgroup))
+		fprintf(out, "limits: cgroup cpu.max %s, memory.max %s, cpuset %s",
+			text_or(cgroup, "cpu_max", "not visible", a, sizeof(a)),
+			text_or(cgroup, "memory_max", "not visible", b, sizeof(b)),
+			text_or(cgroup, "cpuset", "not visible", c, sizeof(c)));
+	else
+		fprintf(out, "limits: no cgroup visible");
+	if (json_is_object(frequency))
+		fprintf(out, "; frequency: driver %s, governor %s%s\n",
+			text_or(frequency, "driver", "not visible", a, sizeof(a)),
+			text_or(frequency, "governor", "not visible", b, sizeof(b)),
+			!json_is_boolean(boost) ? "" :
+			json_is_true(boost)	? ", boost on" :
+						  ", boost off");
+	else
+		fprintf(out, "; frequency: no driver visible\n");
+}
+
 static void put_tool(const json_t *result, FILE *out)
 {
 	const json_t *tool = json_object_get(result, "tool");
@@ -209,6 +237,7 @@ static void put_hosts(const json_t *result, FILE *out)
 	if (nr < 2) {
 		put_host(json_object_get(result, "host"), out);
 		put_tool(result, out);
+		put_limits(json_object_get(result, "host"), out);
 		return;
 	}
 	for (size_t i = 0; i < nr && i < HOSTS_SHOWN; i++) {

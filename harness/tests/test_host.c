@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "host_limits.h"
 #include "result_internal.h"
 
 static char root[] = "/tmp/shmbench-test-host-XXXXXX";
@@ -133,6 +134,12 @@ static void test_files_are_odd(void **state)
 	json_decref(host);
 }
 
+static void has_text(const json_t *object, const char *key, const char *expected)
+{
+	assert_non_null(result_get_text(object, key));
+	assert_string_equal(result_get_text(object, key), expected);
+}
+
 static void test_fingerprint(void **state)
 {
 	json_t *first, *again, *other;
@@ -145,9 +152,109 @@ static void test_fingerprint(void **state)
 			    result_get_text(again, "fingerprint"));
 	assert_string_not_equal(result_get_text(first, "fingerprint"),
 				result_get_text(other, "fingerprint"));
+	json_decref(again);
+	/* Limits are no class of machine either. */
+	put_text("/proc/self/cgroup", "0::/f\n");
+	put_text("/sys/fs/cgroup/f/cpu.max", "1000 100000\n");
+	(void)cpu_of("model name : CPU A\n", &again);
+	has_text(json_object_get(again, "cgroup"), "cpu_max", "1000 100000");
+	assert_string_equal(result_get_text(first, "fingerprint"),
+			    result_get_text(again, "fingerprint"));
 	json_decref(first);
 	json_decref(again);
 	json_decref(other);
+}
+
+/* The parent's quota is tighter than ours, and its memory is not. */
+static void test_cgroup_v2(void **state)
+{
+	json_t *cgroup;
+
+	(void)state;
+	put_text("/proc/self/cgroup", "0::/a/b\n");
+	put_text("/sys/fs/cgroup/a/b/cpu.max", "150000 100000\n");
+	put_text("/sys/fs/cgroup/a/cpu.max", "20000 100000\n");
+	put_text("/sys/fs/cgroup/a/b/memory.max", "1073741824\n");
+	put_text("/sys/fs/cgroup/a/memory.max", "max\n");
+	put_text("/sys/fs/cgroup/a/cpuset.cpus.effective", "0-3\n");
+	cgroup = host_cgroup_at(root);
+	assert_int_equal(result_get_number(cgroup, "version"), 2);
+	has_text(cgroup, "path", "/a/b");
+	has_text(cgroup, "cpu_max", "20000 100000");
+	has_text(cgroup, "memory_max", "1073741824");
+	has_text(cgroup, "cpuset", "0-3");
+	json_decref(cgroup);
+	/* No limit is not "not visible". */
+	put_text("/sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
+	put_text("/sys/fs/cgroup/a/cpu.max", "rubbish\n");
+	cgroup = host_cgroup_at(root);
+	has_text(cgroup, "cpu_max", "max 100000");
+	json_decref(cgroup);
+}
+
+static void test_cgroup_v1(void **state)
+{
+	json_t *cgroup;
+
+	(void)state;
+	put_text("/proc/self/cgroup", "12:memory:/m\n4:cpuacct,cpu:/c/d\n2:cpuset:/s\n0::/\n");
+	put_text("/sys/fs/cgroup/cpu/c/d/cpu.cfs_quota_us", "-1\n");
+	put_text("/sys/fs/cgroup/cpu/c/d/cpu.cfs_period_us", "100000\n");
+	put_text("/sys/fs/cgroup/cpu/c/cpu.cfs_quota_us", "50000\n");
+	put_text("/sys/fs/cgroup/cpu/c/cpu.cfs_period_us", "100000\n");
+	put_text("/sys/fs/cgroup/memory/m/memory.limit_in_bytes", "9223372036854771712\n");
+	put_text("/sys/fs/cgroup/cpuset/s/cpuset.cpus", "1\n");
+	cgroup = host_cgroup_at(root);
+	assert_int_equal(result_get_number(cgroup, "version"), 1);
+	has_text(cgroup, "path", "/c/d");
+	has_text(cgroup, "cpu_max", "50000 100000");
+	has_text(cgroup, "memory_max", "max");
+	has_text(cgroup, "cpuset", "1");
+	json_decref(cgroup);
+	cgroup = host_cgroup_at("/nonexistent");
+	assert_true(json_is_null(cgroup));
+	json_decref(cgroup);
+	/* A group, but nothing of it to be seen, as in many containers. */
+	put_text("/proc/self/cgroup", "no colons\n5:cpu:/elsewhere\n6:memory:\n");
+	put_text("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "");
+	cgroup = host_cgroup_at(root);
+	assert_true(json_is_null(json_object_get(cgroup, "cpu_max")));
+	assert_true(json_is_null(json_object_get(cgroup, "cpuset")));
+	json_decref(cgroup);
+}
+
+static void put_of_cpu(unsigned int cpu, const char *file, const char *text)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/cpufreq/%s", cpu, file);
+	put_text(path, text);
+}
+
+static void test_frequency(void **state)
+{
+	uint16_t cpus[1024];
+	unsigned int nr = host_cpus_allowed(cpus, 1024);
+	json_t *frequency = host_frequency_at(root);
+
+	(void)state;
+	assert_true(json_is_null(frequency));
+	json_decref(frequency);
+	for (unsigned int i = 0; i < nr; i++) {
+		put_of_cpu(cpus[i], "scaling_driver", "acpi-cpufreq\n");
+		put_of_cpu(cpus[i], "scaling_governor", i ? "powersave\n" : "performance\n");
+	}
+	put_text("/sys/devices/system/cpu/cpufreq/boost", "1\n");
+	frequency = host_frequency_at(root);
+	has_text(frequency, "driver", "acpi-cpufreq");
+	has_text(frequency, "governor", nr > 1 ? "performance, powersave" : "performance");
+	assert_true(json_is_true(json_object_get(frequency, "boost")));
+	json_decref(frequency);
+	/* intel_pstate has the word where it is there, and its is the other way round. */
+	put_text("/sys/devices/system/cpu/intel_pstate/no_turbo", "1\n");
+	frequency = host_frequency_at(root);
+	assert_true(json_is_false(json_object_get(frequency, "boost")));
+	json_decref(frequency);
 }
 
 static void test_this_host(void **state)
@@ -221,8 +328,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cpu_model),	  cmocka_unit_test(test_mitigations),
 		cmocka_unit_test(test_files_are_missing), cmocka_unit_test(test_files_are_odd),
-		cmocka_unit_test(test_fingerprint),	  cmocka_unit_test(test_this_host),
-		cmocka_unit_test(test_cpus_allowed),	  cmocka_unit_test(test_one_cpu_per_core),
+		cmocka_unit_test(test_cgroup_v2),	  cmocka_unit_test(test_cgroup_v1),
+		cmocka_unit_test(test_frequency),	  cmocka_unit_test(test_fingerprint),
+		cmocka_unit_test(test_this_host),	  cmocka_unit_test(test_cpus_allowed),
+		cmocka_unit_test(test_one_cpu_per_core),
 	};
 
 	return cmocka_run_group_tests_name("host", tests, make_root, remove_root);

@@ -53,6 +53,8 @@ static void test_document_has_every_key(void **state)
 		{ "host/mem_bytes", "N" },
 		{ "host/virt", "S" },
 		{ "host/mitigations", "O" },
+		{ "host/cgroup", "O" },
+		{ "host/frequency", "O" },
 		{ "host/clock", "s" },
 		{ "host/fingerprint", "s" },
 		{ "scenario/path", "s" },

@@ -108,7 +108,7 @@ class Schema(Case):
             self.assertRegex(result[key], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
         self.has(result, "overhead points")
         self.has(result["tool"], "version commit compiler cflags layout_hash")
-        self.has(result["host"], "cpu cpus kernel mem_bytes virt mitigations clock fingerprint")
+        self.has(result["host"], "cpu cpus kernel mem_bytes virt mitigations clock cgroup frequency fingerprint")
         self.has(result["scenario"], "path sha256 text")
         self.assertEqual(result["scenario"]["text"], QUICK)
         point, = result["points"]

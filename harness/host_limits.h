@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* Limits of our control group, and who chooses the CPUs' frequency. */
+#ifndef SHMBENCH_HOST_LIMITS_H
+#define SHMBENCH_HOST_LIMITS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* root: the folder that stands for "/"; "" is this machine. Both are JSON's null when
+ * nothing can be seen, NULL only without memory.
+ *
+ * {version, path, cpu_max "20000 100000" or "max 100000", memory_max bytes or "max", cpuset} */
+json_t *host_cgroup_at(const char *root);
+/* {driver, governor, boost} */
+json_t *host_frequency_at(const char *root);
+/* First line of a small file, without its end; false when there is none. */
+bool host_read_line(const char *root, const char *path, char *buf, size_t size);
+
+#endif
