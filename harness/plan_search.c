@@ -30,6 +30,18 @@ static int observe(const struct plan_system *system, struct plan_search *search,
 	return 0;
 }
 
+/* As observe(); what only ended late is observed once more: overload is late again. */
+static int observe_twice(const struct plan_system *system, struct plan_search *search, double load,
+			 double seconds, struct plan_look **ret_look)
+{
+	int r = observe(system, search, load, seconds, 0, ret_look);
+
+	if (r || (*ret_look)->verdict != PLAN_BREAKS || !(*ret_look)->late)
+		return r;
+	(*ret_look)->superseded = true;
+	return observe(system, search, load, seconds, 0, ret_look);
+}
+
 static double clamp(const struct plan_system *system, double load)
 {
 	if (system->whole)
@@ -60,7 +72,7 @@ static int bracket_it(const struct plan_system *system, struct plan_search *sear
 	*bracket = (struct bracket){ 0, INFINITY };
 	while (search->spent_s < system->budget_s) {
 		struct plan_look *look;
-		int r = observe(system, search, load, system->look_s, 0, &look);
+		int r = observe_twice(system, search, load, system->look_s, &look);
 
 		if (r)
 			return r;
@@ -99,6 +111,7 @@ static int confirm(const struct plan_system *system, struct plan_search *search,
 		   struct bracket *bracket)
 {
 	double load = bracket->keeps, seconds = system->claim_s, alpha = system->alpha / 2;
+	bool repeated = false;
 	unsigned int stride = 1;
 
 	for (;; alpha /= 2) {
@@ -126,6 +139,11 @@ static int confirm(const struct plan_system *system, struct plan_search *search,
 			seconds = look->needs_s * 1.2;
 			continue;
 		}
+		if (look->verdict == PLAN_BREAKS && look->late && !repeated &&
+		    search->spent_s + seconds <= system->budget_s) {
+			look->superseded = repeated = true;
+			continue;
+		}
 		bracket->breaks = fmin(bracket->breaks, load);
 		if (load <= system->floor) {
 			search->answer = look->verdict == PLAN_BREAKS ? PLAN_NONE : PLAN_OPEN;
@@ -134,15 +152,20 @@ static int confirm(const struct plan_system *system, struct plan_search *search,
 		}
 		load = step_down(system, load, &stride);
 		seconds = system->claim_s;
+		repeated = false;
 	}
+}
+
+static bool broke(const struct plan_look *look)
+{
+	return look->verdict == PLAN_BREAKS && !look->superseded;
 }
 
 static bool in_disorder(const struct plan_search *search)
 {
 	for (uint32_t i = 0; i < search->nr_looks; i++)
 		for (uint32_t k = 0; k < search->nr_looks; k++)
-			if (search->looks[i].verdict == PLAN_BREAKS &&
-			    search->looks[k].verdict == PLAN_MEETS &&
+			if (broke(&search->looks[i]) && search->looks[k].verdict == PLAN_MEETS &&
 			    search->looks[i].load < search->looks[k].load)
 				return true;
 	return false;
@@ -166,7 +189,7 @@ void plan_search(const struct plan_system *system, struct plan_search *ret)
 	if (ret->answer == PLAN_NONE)
 		ret->load = system->floor;
 	for (uint32_t i = 0; i < ret->nr_looks; i++)
-		if (ret->looks[i].verdict == PLAN_BREAKS && ret->looks[i].load > ret->load)
+		if (broke(&ret->looks[i]) && ret->looks[i].load > ret->load)
 			ret->breaks = fmin(isnan(ret->breaks) ? INFINITY : ret->breaks,
 					   ret->looks[i].load);
 	ret->disorder = in_disorder(ret);

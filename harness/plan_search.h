@@ -23,6 +23,9 @@ struct plan_look {
 	double needs_s; /* unproven: what would do; NaN: nothing would */
 	enum plan_verdict verdict;
 	bool claim; /* else only a look */
+	/* It breaks by how late it ended alone: load, or one stall at the end. */
+	bool late;
+	bool superseded; /* late, and repeated: the next one counts instead */
 };
 
 enum plan_answer {

@@ -159,13 +159,14 @@ static json_t *row_json(const struct plan_request *request, const struct plan_ro
 	for (uint32_t i = 0; i < search->nr_looks; i++) {
 		const struct plan_look *look = &search->looks[i];
 
-		json_array_append_new(looks, json_pack("{s:o, s:o, s:s, s:b}", "load",
+		json_array_append_new(looks, json_pack("{s:o, s:o, s:s, s:b, s:b}", "load",
 						       result_number(look->load), "seconds",
 						       result_number(look->seconds), "verdict",
 						       look->verdict == PLAN_MEETS  ? "meets" :
 						       look->verdict == PLAN_BREAKS ? "breaks" :
 										      "unproven",
-						       "claim", (int)look->claim));
+						       "claim", (int)look->claim, "superseded",
+						       (int)look->superseded));
 	}
 	return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "name",
 			 row->point->name, "params", params, "load_is",

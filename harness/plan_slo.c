@@ -196,8 +196,10 @@ static int observe(void *arg, double alpha, struct plan_look *look)
 		}
 		observer->best_ns[i] = ns;
 	}
-	if (!r && overloaded(&trial))
+	if (!r && worst != PLAN_BREAKS && overloaded(&trial)) {
 		worst = PLAN_BREAKS;
+		look->late = true;
+	}
 	look->verdict = worst;
 	if (!r && worst == PLAN_BREAKS)
 		/* The last one that broke is the closest above what is found. */

@@ -164,6 +164,8 @@ struct fake {
 	struct rng rng;
 	int error;
 	unsigned int claims;
+	unsigned int observations, stalls_at; /* that one ends late, whatever the load */
+	bool late;			      /* what breaks does so by being late */
 };
 
 static int fake_observe(void *arg, double alpha, struct plan_look *look)
@@ -177,6 +179,11 @@ static int fake_observe(void *arg, double alpha, struct plan_look *look)
 		limit *= exp(fake->noise * (rng_unit(&fake->rng) * 2 - 1));
 	fake->claims += alpha > 0;
 	look->verdict = look->load > limit ? PLAN_BREAKS : PLAN_MEETS;
+	look->late = look->verdict == PLAN_BREAKS && fake->late;
+	if (++fake->observations == fake->stalls_at) {
+		look->late = look->verdict != PLAN_BREAKS || fake->late;
+		look->verdict = PLAN_BREAKS;
+	}
 	look->needs_s = look->seconds;
 	return 0;
 }
@@ -236,6 +243,35 @@ static void test_finds_processes(void **state)
 		plan_search(&system, &found);
 		assert_int_equal(found.answer, limit == 16 ? PLAN_CEILING : PLAN_FOUND);
 		assert_int_equal((int)found.load, limit);
+	}
+}
+
+/* One stall, in whichever observation it falls, does not settle the answer; being late
+ * every time does. */
+static void test_one_stall_settles_nothing(void **state)
+{
+	(void)state;
+	for (unsigned int at = 1; at <= 8; at++) {
+		struct fake fake = { .limit = 3, .stalls_at = at };
+		struct plan_system system = system_of(&fake, 1, 8, true);
+		struct plan_search found;
+
+		plan_search(&system, &found);
+		assert_int_equal(found.answer, PLAN_FOUND);
+		assert_int_equal((int)found.load, 3);
+		assert_int_equal((int)found.breaks, 4);
+		assert_false(found.disorder);
+	}
+	for (int limit = 1; limit <= 8; limit++) {
+		struct fake fake = { .limit = limit, .late = true };
+		struct plan_system system = system_of(&fake, 1, 8, true);
+		struct plan_search found;
+
+		plan_search(&system, &found);
+		assert_int_equal((int)found.load, limit);
+		for (uint32_t i = 0; i < found.nr_looks; i++)
+			if (found.looks[i].superseded)
+				assert_true(found.looks[i + 1].load == found.looks[i].load);
 	}
 }
 
@@ -353,6 +389,7 @@ int main(void)
 		cmocka_unit_test(test_finds_rates),
 		cmocka_unit_test(test_lucky_looks_are_stepped_down),
 		cmocka_unit_test(test_finds_processes),
+		cmocka_unit_test(test_one_stall_settles_nothing),
 		cmocka_unit_test(test_edges_of_a_search),
 		cmocka_unit_test(test_promises),
 		cmocka_unit_test(test_memory_is_what_create_takes),
