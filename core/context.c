@@ -151,6 +151,7 @@ void ctx_set_table(struct shmht_ctx *ctx, struct shmht *map)
 	ctx->value_size = geo->value_size;
 	ctx->batch = geo->batch;
 	ctx->limbo_half = geo->limbo / 2;
+	ctx->chain_max = map->chain_max;
 	ctx->plain = is_plain(ctx);
 }
 

@@ -24,6 +24,9 @@ struct shmht {
 	uint64_t generation; /* header's, when this mapping was made */
 	shmht_hash_fn hash;
 	uint64_t hash_seed;
+	uint64_t hash_key[2]; /* wiped when the map goes */
+	bool hash_keyed;
+	uint32_t chain_max;
 	enum shmht_pages pages_had;
 	uint64_t huge_bytes;
 	char pages_reason[128];
@@ -54,6 +57,7 @@ struct shmht_ctx {
 	uint32_t batch;
 	uint32_t read;	     /* enum shmht_read of the table */
 	uint32_t limbo_half; /* cells that close a limbo list */
+	uint32_t chain_max;  /* 0: no limit */
 	uint32_t holder_id;  /* what a lock's words say of us: holder_make() */
 	uint32_t robust;     /* intents are written, and a dead holder's lock is taken over */
 	uint32_t tid;

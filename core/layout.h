@@ -55,8 +55,9 @@ struct shm_header {
 	uint32_t value_size;
 	uint32_t stripes;
 	uint32_t max_workers;
-	uint32_t pages; /* wanted: it decides the rounding of total_bytes */
-	uint32_t reserved0;
+	uint32_t pages;	     /* wanted: it decides the rounding of total_bytes */
+	uint16_t hash_keyed; /* 1: SipHash, by a key that is not here */
+	uint16_t chain_max;
 	uint64_t hash_seed;
 	uint64_t hash_proof; /* of the hash function's results on fixed keys */
 	uint64_t pid_namespace;

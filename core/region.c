@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "context.h"
+#include "hash_choice.h"
 #include "pages.h"
 #include "table.h"
 
@@ -145,8 +146,7 @@ static void init_header(struct shmht *map, const struct shmht_config *cfg)
 	header->stripes = geo->stripes;
 	header->max_workers = geo->max_workers;
 	header->pages = geo->pages;
-	header->hash_seed = cfg->hash_seed;
-	header->hash_proof = hash_proof(cfg->hash, geo->key_size, cfg->hash_seed);
+	hash_note(map, header);
 	header->pid_namespace = pid_namespace();
 	header->nr_buckets = geo->nr_buckets;
 	header->nr_cells = geo->nr_cells;
@@ -174,8 +174,9 @@ int shmht_create(const struct shmht_config *cfg, struct shmht **ret_map, struct 
 		return -ENOMEM;
 	map->fd = -1;
 	map->read = cfg->read;
-	map->hash = cfg->hash;
-	map->hash_seed = cfg->hash_seed;
+	r = hash_choose(map, cfg, err);
+	if (r)
+		goto out_free;
 	r = geometry_compute(cfg, &map->geo, err);
 	if (r)
 		goto out_free;
@@ -209,6 +210,7 @@ out_unmap:
 	munmap(map->base, map->geo.total_bytes);
 	close(map->fd);
 out_free:
+	hash_forget(map);
 	free(map);
 	return r;
 }
@@ -338,19 +340,8 @@ static int check_wishes(struct shm_header *header, const struct shmht_attach_opt
 	return 0;
 }
 
-/* What this process would do against what the creator did. */
-static int check_agreement(struct shm_header *header, const struct shmht *map,
-			   struct shmht_error *err)
+static int check_lock(struct shm_header *header, const struct shmht *map, struct shmht_error *err)
 {
-	uint64_t proof = hash_proof(map->hash, map->geo.key_size, header->hash_seed);
-
-	if (proof != header->hash_proof) {
-		error_set(err,
-			  "the hash function gives proof 0x%016llx; the creator's gave 0x%016llx: "
-			  "pass the function that the table was created with",
-			  (unsigned long long)proof, (unsigned long long)header->hash_proof);
-		return -EMEDIUMTYPE;
-	}
 	if (ld(&header->lock_hash) != map->strategy->lock_hash) {
 		error_set(err, "header: lock layout of %s is 0x%016llx; this build has 0x%016llx",
 			  map->strategy->name, (unsigned long long)ld(&header->lock_hash),
@@ -400,7 +391,6 @@ static int attach_map(int fd, struct shmht *map, struct shm_header *copy, bool c
 		error_set(err, "descriptor %d cannot be duplicated: %s", fd, strerror(-r));
 		return r;
 	}
-	map->hash_seed = copy->hash_seed;
 	r = pages_map(map, err);
 	if (r) {
 		close(map->fd);
@@ -429,7 +419,6 @@ int shmht_attach(int fd, const struct shmht_attach_options *opt, struct shmht **
 		return -ENOMEM;
 	if (!opt)
 		opt = &any;
-	map->hash = opt->hash;
 	map->observer = opt->flags & SHMHT_ATTACH_OBSERVE;
 	r = attach_map(fd, map, &copy, false, err);
 	if (r)
@@ -460,7 +449,9 @@ int shmht_attach(int fd, const struct shmht_attach_options *opt, struct shmht **
 		r = -EPROTO;
 		goto out_detach;
 	}
-	r = check_agreement(&copy, map, err);
+	r = hash_agree(map, &copy, opt, err);
+	if (!r)
+		r = check_lock(&copy, map, err);
 	if (!r && opt->flags & SHMHT_ATTACH_VERIFY)
 		r = verify_table(map, err);
 	if (r)
@@ -472,6 +463,7 @@ out_detach:
 	munmap(map->base, map->geo.total_bytes);
 	close(map->fd);
 out_free:
+	hash_forget(map);
 	free(map);
 	return r;
 }
@@ -479,7 +471,7 @@ out_free:
 /* ---- reopen ------------------------------------------------------------ */
 
 static int convert(struct shmht *map, const struct shmht_strategy *strategy, enum shmht_read read,
-		   struct shmht_error *err)
+		   enum shmht_robust robust, struct shmht_error *err)
 {
 	struct shm_header *header = header_of(map);
 	uint64_t self = (uint64_t)gettid(), other = atomic_load(&header->converter), before;
@@ -511,7 +503,7 @@ static int convert(struct shmht *map, const struct shmht_strategy *strategy, enu
 	r = init_locks(map, strategy, err);
 	if (r)
 		return r;
-	header_set_strategy(header, strategy, read, SHMHT_WAIT_OWN, SHMHT_ROBUST_ON);
+	header_set_strategy(header, strategy, read, SHMHT_WAIT_OWN, robust);
 	atomic_store(&header->state, REGION_READY);
 	st_release(&header->converter, 0);
 	return 0;
@@ -529,7 +521,10 @@ int shmht_reopen(int fd, const char *name, enum shmht_read read, struct shmht_er
 	r = attach_map(fd, &map, &copy, true, err);
 	if (r)
 		return r;
-	r = convert(&map, strategy, read, err);
+	/* A converter that died has changed it to what it was. */
+	r = check_robust(ld(&copy.robust), err) ?
+		    -EPROTO :
+		    convert(&map, strategy, read, (enum shmht_robust)ld(&copy.robust), err);
 	munmap(map.base, map.geo.total_bytes);
 	close(map.fd);
 	return r;
@@ -545,6 +540,7 @@ void shmht_detach(struct shmht *map)
 		map->strategy->map_leave(map);
 	munmap(map->base, map->geo.total_bytes);
 	close(map->fd);
+	hash_forget(map);
 	free(map);
 }
 
@@ -585,5 +581,7 @@ void shmht_info(const struct shmht *map, struct shmht_info *ret_info)
 		.pages_reason = map->pages_reason,
 		.huge_bytes = map->huge_bytes,
 		.limbo = map->geo.limbo,
+		.chain_max = map->chain_max,
+		.hash_keyed = map->hash_keyed,
 	};
 }

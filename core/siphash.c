@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A keyed hash for keys that come from outside: who does not know the seed cannot
+ * A keyed hash for keys that come from outside: who does not know the secret cannot
  * choose keys that all fall into one bucket. XXH3, the default, is faster, and its
  * seed is no protection: keys that collide under any seed are known.
  *
@@ -8,11 +8,6 @@
  * INDOCRYPT 2012; SipHash-2-4.
  */
 #include "siphash.h"
-
-#include <string.h>
-
-#include "hash.h"
-#include "shmht.h"
 
 struct state {
 	uint64_t v0, v1, v2, v3;
@@ -71,10 +66,13 @@ uint64_t siphash24(const void *data, size_t len, const uint64_t key[2])
 	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 
-uint64_t shmht_siphash(const void *key, size_t key_len, uint64_t seed)
+void siphash_key(uint64_t key[2], const void *bytes)
 {
-	/* The secret has the seed's 64 bits; the other half only has to differ. */
-	const uint64_t secret[2] = { seed, hash_mix(~seed) };
+	key[0] = load(bytes, 8);
+	key[1] = load((const unsigned char *)bytes + 8, 8);
+}
 
-	return siphash24(key, key_len, secret);
+uint64_t siphash_keyed(const void *data, size_t len, uint64_t key)
+{
+	return siphash24(data, len, (const uint64_t *)(uintptr_t)key);
 }

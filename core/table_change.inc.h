@@ -69,6 +69,22 @@ INLINE void unpublish(struct shmht_ctx *ctx, struct shm_bucket *b, const struct 
 
 static void grow(struct shmht_ctx *ctx, struct shm_stripe *stripe, const struct shm_bucket *own);
 
+/*
+ * Would one entry more make the bucket's list longer than the table allows? Asked only
+ * where a list has begun, whose head the insert has read already.
+ */
+static __attribute__((noinline)) bool chain_is_full(struct shmht_ctx *ctx, struct shm_bucket *b)
+{
+	uint32_t cell = (uint32_t)(ld(&b->head) >> 32), len = 0;
+
+	if (!ctx->chain_max || tags_match(ld(&b->tags[0]), ld(&b->tags[1]), 0))
+		return false;
+	/* A list that a hostile peer has bent ends at the limit, too. */
+	for (; cell_valid(ctx, cell) && len < ctx->chain_max; len++)
+		cell = meta_next(ld(&cell_at(ctx, cell)->meta));
+	return len == ctx->chain_max;
+}
+
 INLINE int add_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
 		     uint64_t h, const unsigned char *key, size_t key_len,
 		     const unsigned char *value, size_t value_len, bool lockless,
@@ -78,8 +94,11 @@ INLINE int add_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct sh
 	struct shm_cell *c;
 	uint64_t count;
 	uint32_t cell;
-	int r = take(ctx, stripe, 2, &cell);
+	int r;
 
+	if (unlikely(ld(&b->head) >> 32) && chain_is_full(ctx, b))
+		return -EMLINK;
+	r = take(ctx, stripe, 2, &cell);
 	if (unlikely(r))
 		return r;
 	c = cell_at(ctx, cell);

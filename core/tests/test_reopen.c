@@ -57,6 +57,32 @@ static void data_intact(const struct shmht_strategy *strategy)
 	close(fd);
 }
 
+static void robust_stays(const struct shmht_strategy *strategy)
+{
+	static const enum shmht_robust each[] = { SHMHT_ROBUST_OFF, SHMHT_ROBUST_ON };
+
+	for (unsigned int i = 0; i < 2; i++) {
+		struct shmht_config cfg = small_config(strategy, 10);
+		const struct shmht_strategy *next;
+		struct shmht_info info;
+		struct shmht *map;
+		int fd;
+
+		cfg.robust = each[i];
+		map = table_create(&cfg);
+		fd = dup(shmht_fd(map));
+		shmht_detach(map);
+		for (unsigned int k = 0; (next = real_strategy(k)); k++) {
+			assert_rc(shmht_reopen(fd, next->name, SHMHT_READ_LOCKED, NULL), 0);
+			map = table_attach(fd);
+			shmht_info(map, &info);
+			assert_int_equal(info.robust, each[i]);
+			shmht_detach(map);
+		}
+		close(fd);
+	}
+}
+
 static void busy_while_in_use(const struct shmht_strategy *strategy)
 {
 	struct table t = table_small(strategy, 10);
@@ -285,6 +311,7 @@ static void alone_after_the_dead(const struct shmht_strategy *strategy)
 
 static const struct strategy_test tests[] = {
 	{ "reopen: through all strategies, data intact", data_intact, 0 },
+	{ "reopen: robust stays what it was", robust_stays, TEST_LOCKED },
 	{ "reopen: EBUSY while a context is alive", busy_while_in_use, TEST_LOCKED },
 	{ "reopen: the dead do not count", after_the_dead, TEST_LOCKED },
 	{ "reopen: frees a dead holder's lock", frees_a_dead_lock, TEST_LOCKED },
