@@ -73,6 +73,7 @@ struct shmht_ctx {
 	/* Who held the lock at the last time-out: a holder_id, or a tid. */
 	uint32_t holder_seen;
 	uint32_t holder_tid;
+	bool holder_named; /* the lock's own word said so: it is of that moment */
 	struct shmht *map;
 	struct shm_slot *slot;
 	int kernel_object; /* what ctx_enter() of the strategy took; 0: nothing */

@@ -11,9 +11,12 @@ static __attribute__((noinline, cold)) void note_holder(struct lock *l, struct s
 	ctx->stats.timeouts++;
 	ctx->holder_seen = ld(&l->holder);
 	ctx->holder_tid = 0;
+	ctx->holder_named = false;
 #if defined(LOCK_HAS_OWNER_TID)
+	ctx->holder_named = true;
 	ctx->holder_tid = lock_owner_tid(l);
 #elif defined(LOCK_OWNER)
+	ctx->holder_named = true;
 	ctx->holder_seen = ld(LOCK_OWNER(l)) & ~LOCK_OWNER_KEEP;
 #endif
 }

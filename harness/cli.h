@@ -28,7 +28,7 @@ struct command {
 
 extern const struct command command_run, command_torture, command_check, command_list, command_show,
 	command_compare, command_export, command_merge, command_plan, command_gate, command_report,
-	command_history;
+	command_history, command_top;
 extern const struct command command_slice; /* not in the help: for `gate` */
 
 /* `run` and what differs from it only by what a trial is. */
@@ -39,6 +39,11 @@ struct run_kind {
 	const char *(*refuse)(struct scenario *scenario);
 };
 int run_scenarios(const struct run_kind *kind, int argc, char **argv);
+
+struct shmht;
+/* For `check` and `top`. 0, or an exit code after saying on stderr what was
+ * found; command NULL: without a word. */
+int table_observe(const char *command, uint64_t pid, uint64_t fd, struct shmht **ret_map);
 
 /* `list tables`: those of the processes that we may look at. */
 int list_tables(void);

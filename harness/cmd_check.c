@@ -6,7 +6,6 @@
  * finds in the same words is broken.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -133,29 +132,14 @@ static int report(struct shmht *map, const char *where)
 
 static int check_table(uint64_t pid, uint64_t fd)
 {
-	static const struct shmht_attach_options observe = { .read = -1,
-							     .flags = SHMHT_ATTACH_OBSERVE };
-	struct shmht_error err = { "" };
 	struct shmht *map;
 	char path[64];
-	int own, code, r;
+	int code = table_observe("check", pid, fd, &map);
 
+	if (code)
+		return code;
 	snprintf(path, sizeof(path), "/proc/%llu/fd/%llu", (unsigned long long)pid,
 		 (unsigned long long)fd);
-	own = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (own < 0) {
-		fprintf(stderr,
-			"shmbench check: %s: %s; `shmbench list tables` says where tables are\n",
-			path, strerror(errno));
-		return EXIT_USAGE;
-	}
-	r = shmht_attach(own, &observe, &map, &err);
-	close(own);
-	if (r) {
-		fprintf(stderr, "shmbench check: %s is no table that can be checked: %s\n", path,
-			*err.text ? err.text : strerror(-r));
-		return EXIT_USAGE;
-	}
 	code = report(map, path);
 	shmht_detach(map);
 	return code;

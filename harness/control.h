@@ -45,8 +45,26 @@ struct control {
 	uint32_t nr_workers;
 	uint32_t nr_slots; /* intervals that each worker has room for */
 	size_t slots_offset;
+	/* For `shmbench top`, which maps this read-only and believes nothing else of it. */
+	uint64_t shape; /* CONTROL_SHAPE: what the file is, and that both builds agree on it */
+	uint64_t interval_ns;
+	uint32_t trial;
+	char point[128];
 	struct worker_part workers[];
 };
+
+#define CONTROL_MEMFD "shmbench-control"
+#define CONTROL_SHAPE                                                   \
+	(0x73686d63ull << 32 ^ (uint64_t)sizeof(struct control) << 20 ^ \
+	 (uint64_t)sizeof(struct worker_part) ^ (uint64_t)INTERVAL_BUCKETS << 8)
+
+/*
+ * A memfd, sealed against truncation (whoever looks would get a SIGBUS), named so that
+ * `top` finds it among the supervisor's descriptors. bytes are zero, and reserved only
+ * where they are touched. NULL without memory; *ret_fd lives as long as the mapping.
+ */
+struct control *control_create(size_t bytes, int *ret_fd);
+void control_destroy(struct control *control, size_t bytes, int fd);
 
 /* A worker's slots, behind all workers' parts. */
 static inline struct interval_slot *control_slots(struct control *control, uint32_t worker)

@@ -8,9 +8,9 @@
 #include "build_info.h"
 
 static const struct command *const commands[] = {
-	&command_run,  &command_torture, &command_check,  &command_list,
-	&command_show, &command_compare, &command_export, &command_merge,
-	&command_plan, &command_gate,	 &command_report, &command_history,
+	&command_run,	  &command_torture, &command_check, &command_list, &command_show,
+	&command_compare, &command_export,  &command_merge, &command_plan, &command_gate,
+	&command_report,  &command_history, &command_top,
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))

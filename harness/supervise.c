@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -304,13 +303,10 @@ static int create_control(struct run *run)
 	offset = (sizeof(*run->control) + procs * sizeof(run->control->workers[0]) + 4095) &
 		 ~(size_t)4095;
 	run->control_bytes = offset + (size_t)procs * slots * sizeof(struct interval_slot);
-	run->control = mmap(NULL, run->control_bytes, PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (run->control == MAP_FAILED) {
-		run->control = NULL;
-		return run_give_up(run, TRIAL_NOT_MEASURED, "no memory for %u workers' results",
-				   procs);
-	}
+	run->control = control_create(run->control_bytes, &run->control_fd);
+	if (!run->control)
+		return run_give_up(run, TRIAL_NOT_MEASURED, "no memory for %u workers' results: %s",
+				   procs, strerror(errno));
 	if (params->verify == VERIFY_LINEARIZABLE) {
 		run->lin = lin_create(params);
 		if (!run->lin)
@@ -320,6 +316,9 @@ static int create_control(struct run *run)
 	run->control->nr_workers = procs;
 	run->control->nr_slots = slots;
 	run->control->slots_offset = offset;
+	run->control->interval_ns = interval_ns;
+	run->control->trial = run->k;
+	snprintf(run->control->point, sizeof(run->control->point), "%s", run->point->name);
 	run->control->plan_measure = run->control->plan_stop = UINT64_MAX;
 	run->series = (struct time_series){ .control = run->control,
 					    .point = run->point,
@@ -389,5 +388,5 @@ out:
 		run.target->destroy(run.table);
 	lin_destroy(run.lin);
 	if (run.control)
-		munmap(run.control, run.control_bytes);
+		control_destroy(run.control, run.control_bytes, run.control_fd);
 }

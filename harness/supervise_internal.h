@@ -19,6 +19,7 @@ struct run {
 	uint32_t k;
 	struct control *control;
 	size_t control_bytes;
+	int control_fd;
 	struct lin *lin; /* verify = linearizable */
 	struct shmht *map;
 	const struct target *target; /* instead of map */

@@ -264,6 +264,10 @@ struct shmht_stripe_state {
 	uint64_t count;
 	bool unfinished;    /* a mutation is under way, or was cut off */
 	uint64_t intent[8]; /* what it noted; see core/table_intent.inc.h */
+	/* The lock's own word names the holder: taken at this moment. False: free, or
+	 * of a strategy whose word bears no name (`names_holder` says which). */
+	bool held;
+	bool names_holder;
 };
 
 /* Stripe k; k = stripes is the pool of free cells. -EINVAL beyond. Changes what
@@ -487,6 +491,33 @@ int shmht_check(struct shmht_ctx *ctx, shmht_report_fn report, void *arg);
 
 /* shmht_check() through a map alone, one to observe included. */
 int shmht_observe(struct shmht *map, shmht_report_fn report, void *arg);
+
+/* The same of a single stripe: shmht_stripe_look() without a context. */
+int shmht_observe_stripe(struct shmht *map, uint32_t k, struct shmht_stripe_state *ret_state);
+
+/* shmht_count() without a context. */
+int shmht_observe_count(struct shmht *map, uint64_t *ret_count);
+
+/* A context of the table, as the shared bytes and /proc have it. */
+struct shmht_user {
+	pid_t pid, tid;
+	enum shmht_holder_state state;
+	bool reading; /* in a read section */
+};
+
+/* Of slot i, below the table's max_workers. -ENOENT: nobody's, -EINVAL: no such slot. */
+int shmht_observe_user(const struct shmht *map, uint32_t i, struct shmht_user *ret_user);
+
+/* What lies at a place of the region: for whoever has an address, from a tracer or the
+ * kernel, and wants to know whose it is. */
+struct shmht_place {
+	const char *part;  /* "header", "slot", "stripe", "pool", "bucket", "cell", "padding" */
+	const char *field; /* of that part: "lock", "count", ... */
+	uint64_t nr;	   /* which one; 0 where there is but one */
+};
+
+/* offset: bytes from the region's start. -EINVAL: beyond its end. */
+int shmht_observe_place(const struct shmht *map, uint64_t offset, struct shmht_place *ret_place);
 
 /* Of all locks and counters: equal before and after something, and nobody changed
  * the table meanwhile, nor took one of its locks for long. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "support.h"
@@ -357,6 +358,82 @@ static void observer(const struct shmht_strategy *strategy)
 	table_close(&t);
 }
 
+static struct shmht_stripe_state stripe_seen(struct shmht *map, uint32_t k)
+{
+	struct shmht_stripe_state state = { .count = 0 };
+
+	assert_rc(shmht_observe_stripe(map, k, &state), 0);
+	return state;
+}
+
+/* Who is there, and who has a lock now: by the shared bytes alone. */
+static void users_and_holders(const struct shmht_strategy *strategy)
+{
+	struct table t = table_small(strategy, 100);
+	const struct shmht_ops *ops = ((struct shmht_ctx_head *)t.ctx)->ops;
+	struct shmht_stripe_state state;
+	struct shmht_user user;
+	struct shmht_info info;
+	uint64_t count = 0;
+	pid_t tid = (pid_t)syscall(SYS_gettid);
+
+	shmht_info(t.map, &info);
+	assert_rc(shmht_observe_user(t.map, 0, &user), 0);
+	assert_int_equal(user.pid, getpid());
+	assert_int_equal(user.tid, tid);
+	assert_int_equal(user.state, SHMHT_HOLDER_RUNNING);
+	assert_false(user.reading);
+	assert_rc(shmht_observe_user(t.map, 1, &user), -ENOENT);
+	assert_rc(shmht_observe_user(t.map, info.max_workers, &user), -EINVAL);
+	assert_rc(shmht_observe_stripe(t.map, info.stripes + 1, &state), -EINVAL);
+
+	assert_rc(put_number(t.ctx, 1), 0);
+	assert_rc(shmht_observe_count(t.map, &count), 0);
+	assert_int_equal(count, 1);
+	state = stripe_seen(t.map, 0);
+	assert_false(state.held);
+	assert_rc(ops->lock(t.ctx, 0), 0);
+	state = stripe_seen(t.map, 0);
+	assert_int_equal(state.held, state.names_holder);
+	if (state.held) {
+		assert_int_equal(state.holder.tid, tid);
+		assert_int_equal(state.holder.pid, getpid());
+	}
+	if (strategy->caps & SHMHT_CAP_RECOVERS)
+		assert_true(state.held);
+	ops->unlock(t.ctx, 0);
+	assert_false(stripe_seen(t.map, 0).held);
+	table_close(&t);
+}
+
+/* Every byte of the region lies somewhere, and in as much of it as there is. */
+static void places(const struct shmht_strategy *strategy)
+{
+	struct table t = table_small(strategy, 100);
+	uint64_t words[6] = { 0 }, locks = 0;
+	static const char *const parts[] = { "header", "slot", "stripe", "pool", "bucket", "cell" };
+	struct shmht_place place;
+	struct shmht_info info;
+
+	shmht_info(t.map, &info);
+	for (uint64_t offset = 0; offset < info.region_bytes; offset += 8) {
+		assert_rc(shmht_observe_place(t.map, offset, &place), 0);
+		for (size_t i = 0; i < 6; i++)
+			words[i] += strcmp(place.part, parts[i]) == 0;
+		locks += strcmp(place.part, "stripe") == 0 && strcmp(place.field, "lock") == 0;
+	}
+	assert_rc(shmht_observe_place(t.map, info.region_bytes, &place), -EINVAL);
+	assert_rc(shmht_observe_place(t.map, UINT64_MAX, &place), -EINVAL);
+	assert_int_equal(words[0], 4096 / 8);
+	assert_int_equal(words[1], info.max_workers * 256 / 8);
+	assert_int_equal(words[2], info.stripes * 256 / 8);
+	assert_int_equal(words[3], 256 / 8);
+	assert_int_equal(words[4], info.buckets * 64 / 8);
+	assert_int_equal(words[5], info.cells * info.cell_bytes / 8);
+	assert_int_equal(locks, info.stripes * 64 / 8);
+	table_close(&t);
+}
+
 static const struct strategy_test tests[] = {
 	{ "two mappings, one table", two_addresses, 0 },
 	{ "attach with everything asked for", what_is_asked_for, 0 },
@@ -367,6 +444,8 @@ static const struct strategy_test tests[] = {
 	{ "one worker only, where the strategy says so", one_worker_only, 0 },
 	{ "descriptor 0", descriptor_zero, TEST_ONCE },
 	{ "observed read-only", observer, 0 },
+	{ "users and holders, as who observes sees them", users_and_holders, 0 },
+	{ "what lies where", places, TEST_ONCE },
 	{ "populate", populate, TEST_ONCE },
 	{ "pages: a wish, and an honest answer", pages, TEST_ONCE },
 };

@@ -22,6 +22,7 @@ PROMISED = {
              "--allow", "--bootstrap", "--baseline", "--instructions"),  # to come: --aa
     "plan": ("--slo", "--budget", "--memory"),
     "report": ("-o",),
+    "top": ("--pid", "--fd"),
     "history": ("--metric", "--filter", "--each", "--json"),
     "export": ("--to",),
     "merge": ("--out",),
