@@ -8,7 +8,9 @@
 #include "cli.h"
 #include "plan.h"
 #include "plan_memory.h"
+#include "plan_scale.h"
 #include "result.h"
+#include "result_internal.h"
 #include "supervise.h"
 #include "units.h"
 
@@ -21,13 +23,14 @@ struct plan_options {
 	uint32_t nr_slos;
 	uint64_t budget_ns, memory_limit;
 	const char *out;
-	bool memory, quiet;
+	bool memory, scale, quiet;
 };
 
 enum {
 	OPT_SLO = 256,
 	OPT_BUDGET,
 	OPT_MEMORY,
+	OPT_SCALE,
 	OPT_LIMIT,
 	OPT_SET,
 	OPT_SECTION,
@@ -67,6 +70,9 @@ static int take_option(struct plan_options *opt, int c, const char *arg)
 	case OPT_MEMORY:
 		opt->memory = true;
 		return 0;
+	case OPT_SCALE:
+		opt->scale = true;
+		return 0;
 	case OPT_SET:
 		if (opt->request.nr_sets == SETS_MAX)
 			return usage_error(&command_plan, "more than %d --set", SETS_MAX);
@@ -94,6 +100,7 @@ static int parse_options(int argc, char **argv, struct plan_options *opt)
 		{ "slo", required_argument, NULL, OPT_SLO },
 		{ "budget", required_argument, NULL, OPT_BUDGET },
 		{ "memory", no_argument, NULL, OPT_MEMORY },
+		{ "scale", no_argument, NULL, OPT_SCALE },
 		{ "memory-limit", required_argument, NULL, OPT_LIMIT },
 		{ "set", required_argument, NULL, OPT_SET },
 		{ "section", required_argument, NULL, OPT_SECTION },
@@ -122,13 +129,15 @@ static int parse_options(int argc, char **argv, struct plan_options *opt)
 	opt->request.paths = (const char *const *)(argv + optind);
 	opt->request.nr_paths = (size_t)(argc - optind);
 	opt->request.sets = opt->sets;
-	if (opt->memory && opt->nr_slos)
-		return 1 + usage_error(&command_plan, "--memory and --slo are two questions");
+	if (opt->memory + opt->scale + (opt->nr_slos > 0) > 1)
+		return 1 + usage_error(&command_plan,
+				       "--slo, --scale and --memory are different questions");
 	if (!opt->memory && optind == argc)
 		return 1 + usage_error(&command_plan, "no SCENARIO given");
-	if (!opt->memory && !opt->nr_slos)
-		return 1 + usage_error(&command_plan,
-				       "no --slo given, such as --slo 'search.p99<=20us'");
+	if (!opt->memory && !opt->scale && !opt->nr_slos)
+		return 1 +
+		       usage_error(&command_plan,
+				   "no --slo given, such as --slo 'search.p99<=20us'; or --scale");
 	if (opt->memory_limit && !opt->memory)
 		return 1 + usage_error(&command_plan, "--memory-limit goes with --memory");
 	return 0;
@@ -194,6 +203,69 @@ static int plan_promise(const struct plan_options *opt, const struct scenario *s
 	return code ? code : r;
 }
 
+static bool is_result(const char *path)
+{
+	size_t len = strlen(path);
+
+	return len > 5 && strcmp(path + len - 5, ".json") == 0;
+}
+
+static int show_scale(const struct plan_options *opt, const json_t *result)
+{
+	const char *path = result_get_text(json_object_get(result, "scenario"), "path");
+	struct plan_sweep sweep;
+	int code = EXIT_YES;
+
+	if (plan_sweep_take(result, &sweep)) {
+		fprintf(stderr, "shmbench plan: no memory\n");
+		return EXIT_USAGE;
+	}
+	if (sweep.left_out)
+		fprintf(stderr, "shmbench plan: %zu points left out: open loop, or not measured\n",
+			sweep.left_out);
+	if (!sweep.nr) {
+		fprintf(stderr, "shmbench plan: found no closed-loop point, wanted some at several "
+				"procs\n");
+		code = EXIT_NOT_MEASURED;
+	} else if (!opt->quiet) {
+		plan_map_print(&sweep, stdout);
+		plan_usl_print(&sweep, stdout);
+	}
+	if (!code && opt->out)
+		code = save(json_pack("{s:s, s:{s:s?, s:s?}, s:o, s:o}", "schema", PLAN_SCHEMA,
+				      "scenario", "path", path, "sha256",
+				      result_get_text(json_object_get(result, "scenario"),
+						      "sha256"),
+				      "map", plan_map_json(&sweep), "scalability",
+				      plan_usl_json(&sweep)),
+			    opt->out);
+	plan_sweep_free(&sweep);
+	return code;
+}
+
+/* Of a sweep that is stored, or made now. */
+static int plan_scale(const struct plan_options *opt, const struct scenario *scenario)
+{
+	json_t *result = NULL;
+	int sig = 0, code;
+
+	if (!scenario && result_read(opt->request.paths[0], stderr, &result))
+		return EXIT_USAGE;
+	if (scenario) {
+		supervise_init();
+		result = plan_sweep_measure(scenario, opt->quiet, &sig);
+	}
+	if (!result) {
+		fprintf(stderr, "shmbench plan: no memory\n");
+		return EXIT_NOT_MEASURED;
+	}
+	code = show_scale(opt, result);
+	if (!code && scenario)
+		code = result_exit_code(result);
+	json_decref(result);
+	return sig ? 128 + sig : code;
+}
+
 static int run(int argc, char **argv)
 {
 	struct plan_options opt = { 0 };
@@ -203,25 +275,37 @@ static int run(int argc, char **argv)
 	r = parse_options(argc, argv, &opt);
 	if (r)
 		return r - 1;
+	if (opt.scale && is_result(opt.request.paths[0])) {
+		if (opt.request.nr_paths > 1 || opt.request.nr_sets)
+			return usage_error(&command_plan,
+					   "one RESULT.json, which nothing can be set in any more");
+		return plan_scale(&opt, NULL);
+	}
 	if (opt.request.nr_paths)
 		r = scenario_load(&opt.request, stderr, &scenario);
 	else
 		r = scenario_load_sets(&opt.request, stderr, &scenario);
 	if (r)
 		return EXIT_USAGE;
-	code = opt.memory ? plan_memory(&opt, scenario) : plan_promise(&opt, scenario);
+	code = opt.memory ? plan_memory(&opt, scenario) :
+	       opt.scale  ? plan_scale(&opt, scenario) :
+			    plan_promise(&opt, scenario);
 	scenario_free(scenario);
 	return code;
 }
 
 const struct command command_plan = {
 	.name = "plan",
-	.usage = "SCENARIO --slo 'search.p99<=20us' [OPTIONS]  |  --memory [SCENARIO] [OPTIONS]",
+	.usage = "SCENARIO --slo 'search.p99<=20us' [OPTIONS]  |  SCENARIO|RESULT.json --scale  |\n"
+		 "       --memory [SCENARIO] [OPTIONS]",
 	.summary = "the load that keeps a promise on response times; the memory that a table takes",
 	.help = "  --slo PROMISE       [response.]OP.p50|p90|p99|p999|p9999<=TIME (again for more): for\n"
 		"                      each strategy the highest rate that keeps them, or, where\n"
 		"                      the scenario says rate = N/proc, the most processes\n"
 		"  --budget TIME       observation in all; default 1 m per strategy\n"
+		"  --scale             which choice is best at which number of processes and load,\n"
+		"                      what each loses elsewhere, and how it scales (Universal\n"
+		"                      Scalability Law); of a sweep run now, or of a stored result\n"
 		"  --memory            bytes of each point's table; runs nothing\n"
 		"  --memory-limit N    and whether it fits, and what would\n"
 		"  --set KEY=VALUE     replace a key in every section (again for more; lists sweep)\n"
