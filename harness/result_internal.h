@@ -135,6 +135,10 @@ json_t *result_expectations(const struct params *params, const json_t *trials);
 /* The table alone. Returns whether some row has too few trials for its interval. */
 bool result_table(const json_t *points, FILE *out);
 
+/* Bars of throughput that fit width columns, and an empty line; nothing where there are
+ * not two points to compare, or no room. */
+void result_chart(const json_t *points, FILE *out, unsigned int width);
+
 /* The same as in host.h with another root folder than "": tests give their own. */
 json_t *host_describe_at(const char *root);
 unsigned int host_cpus_one_per_core_at(const char *root, uint16_t *cpus, unsigned int max);

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "result.h"
 #include "result_internal.h"
@@ -273,6 +275,18 @@ static void put_how_to_read(bool few_trials, FILE *out)
 			     "does.\n");
 }
 
+static void put_chart(const json_t *points, FILE *out)
+{
+	struct winsize size = { .ws_col = 80 };
+	int fd = fileno(out); /* -1: a stream in memory */
+
+	if (fd < 0 || !isatty(fd))
+		return;
+	if (ioctl(fd, TIOCGWINSZ, &size) || !size.ws_col)
+		size.ws_col = 80;
+	result_chart(points, out, size.ws_col);
+}
+
 void result_show(const json_t *result, FILE *out)
 {
 	json_t *points = json_object_get(result, "points");
@@ -281,6 +295,7 @@ void result_show(const json_t *result, FILE *out)
 	put_headline(result, out);
 	few_trials = result_table(points, out);
 	fputc('\n', out);
+	put_chart(points, out);
 	put_histories(points, out);
 	result_show_torture(points, out);
 	put_expectations(points, out);

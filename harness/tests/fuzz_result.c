@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "result.h"
+#include "result_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -32,6 +33,7 @@ static void use(const json_t *result)
 		abort();
 	result_show(result, out);
 	result_show_overhead(result, out);
+	result_chart(json_object_get(result, "points"), out, 80);
 	result_compare(result, "a", result, "b", out);
 	if (last)
 		result_compare(last, "a", result, "b", out);

@@ -288,6 +288,27 @@ class Progress(Case):
         self.assertTrue(text.endswith("\r\033[K"), "the line is not wiped: %r" % text)
         self.assertLess(max(map(len, lines)), 60)
 
+    def test_chart_on_a_terminal_only(self):
+        self.run_json(QUICK, *BRIEF, "--set", "lock=spin,sem")
+        plain = self.bench("show", "r.json").out
+        parent, terminal = pty.openpty()
+        self.addCleanup(os.close, parent)
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, b"\x18\0\x3c\0\0\0\0\0")
+        self.start("show", "r.json", before=lambda: os.dup2(terminal, 1)).wait(20)
+        os.close(terminal)
+        text = b""
+        try:
+            while chunk := os.read(parent, 65536):
+                text += chunk
+        except OSError:
+            pass
+        shown = text.decode().replace("\r", "")
+        for lock in ("spin", "sem"):
+            self.assertRegex(shown, r"(?m)^a/lock=%s +\S+ +[\d.]+[kM]$" % lock)
+            self.assertNotRegex(plain, r"(?m)^a/lock=%s +" % lock)
+        # But for the chart, what a pipe gets.
+        self.assertEqual(set(plain.splitlines()) - set(shown.splitlines()), set())
+
     def test_quiet_on_a_terminal(self):
         self.assertEqual(self.shown("--quiet"), "")
 
