@@ -13,7 +13,7 @@
 #include "rng.h"
 
 #define STEPS 1000
-#define TOLERANCE 1e-16
+#define TOLERANCE 1e-14
 
 double usl_at(const struct usl *usl, double n)
 {
@@ -172,15 +172,14 @@ int usl_solve(const struct usl_data *data, size_t nr, struct usl *ret)
 		for (int k = 0; k < 3; k++)
 			to.part[k] = at.part[k] + step.part[k];
 		next = error_of(data, nr, &to);
+		/* At the bottom, where only rounding goes up and down. Little gained by a step
+		 * that was held back says nothing. */
+		if (damping < 1e-3 && fabs(error - next) <= TOLERANCE * error)
+			break;
 		if (next <= error) {
-			/* Little gained by a step that was held back says nothing. */
-			bool done = damping < 1e-6 && error - next <= TOLERANCE * error;
-
 			at = to;
 			error = next;
 			damping /= 10;
-			if (done)
-				break;
 		} else if ((damping *= 10) > 1e12) {
 			break;
 		}
