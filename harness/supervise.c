@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "perf_control.h"
 #include "pin.h"
 #include "shmht_clock.h"
 #include "verify.h"
@@ -29,8 +30,20 @@ void (*supervise_on_interval)(const struct point *point, const struct interval_f
 
 /* ---- stages ------------------------------------------------------------ */
 
+static void count_by_perf(struct run *run, bool on)
+{
+	int r = perf_control(on);
+
+	if (r)
+		run_give_up(run, TRIAL_NOT_MEASURED, "%s: perf could not be told: %s",
+			    PERF_CONTROL_ENV, strerror(-r));
+}
+
+/* A perf around the run counts a little more than the window, never less. */
 static void set_phase(struct run *run, enum phase phase)
 {
+	if (phase == PHASE_MEASURE)
+		count_by_perf(run, true);
 	series_set_phase(&run->series, phase);
 	syscall(SYS_futex, &run->control->phase, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
 }
@@ -152,6 +165,7 @@ static int measure_by_time(struct run *run)
 		return -1;
 	set_phase(run, PHASE_STOP);
 	run->t_end = shmht_ticks_ordered();
+	count_by_perf(run, false);
 	return wait_stage(run, STAGE_DONE);
 }
 
@@ -194,6 +208,7 @@ static int measure_open(struct run *run)
 	if (wait_until(run, now + PLAN_AHEAD_NS + params->duration_ns))
 		return -1;
 	set_phase(run, PHASE_STOP);
+	count_by_perf(run, false);
 	return wait_stage(run, STAGE_DONE);
 }
 
@@ -207,6 +222,7 @@ static int measure_by_ops(struct run *run)
 	set_phase(run, PHASE_MEASURE);
 	if (wait_stage(run, STAGE_DONE))
 		return -1;
+	count_by_perf(run, false);
 	for (uint32_t i = 0; i < run->control->nr_workers; i++)
 		if (run->control->workers[i].start_ticks > run->t_start)
 			run->t_start = run->control->workers[i].start_ticks;
@@ -380,6 +396,7 @@ void supervise_trial(const struct point *point, uint32_t k, struct trial *ret_tr
 		verify_linearizable(run.map, run.lin, &point->params, k, &run_interrupted,
 				    ret_trial);
 out:
+	count_by_perf(&run, false);
 	run_kill_children(&run);
 	free(run.children);
 	if (run.map)
