@@ -5,6 +5,7 @@
  * word; a slot whose thread is gone is claimed over.
  */
 #include "context.h"
+#include "probes.h"
 
 #include <errno.h>
 #include <math.h>
@@ -189,6 +190,7 @@ int shmht_ctx_open(struct shmht *map, struct shmht_ctx **ret_ctx, struct shmht_e
 		r = -EUSERS;
 		goto out_unmap;
 	}
+	PLACE(attach);
 	r = check_state(map, err);
 	if (r)
 		goto out_slot;

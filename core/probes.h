@@ -12,6 +12,15 @@
  *            these: a look that found the stripe broken is no acquire yet
  * recover    the holder had died: the lock is ours  stats.recovered
  *
+ * Without arguments, places where `shmbench torture` kills (kill = WHO:COUNT@PLACE):
+ *
+ * enter      a lock is about to be tried
+ * fill       a change is noted, its cell is about to be filled
+ * commit     all is prepared, the store that commits comes next
+ * committed  that store is done, nothing else is
+ * repair     what a dead holder had begun is finished or undone, and still noted
+ * attach     a context has its slot, and nothing else yet
+ *
  * Manual: the systemtap wiki's UserSpaceProbeImplementation; bpftrace(8), usdt.
  */
 #ifndef SHMHT_PROBES_H
@@ -25,11 +34,13 @@ _Static_assert(sizeof(struct shm_stripe) == 256, "what scripts/perf/*.bt divide 
 #if __has_include(<sys/sdt.h>)
 #include <sys/sdt.h>
 #define PROBE(name, lock, ctx) DTRACE_PROBE2(shmht, name, lock, (ctx)->stripes)
+#define PLACE(name) DTRACE_PROBE(shmht, name)
 #endif
 #endif
 
 #ifndef PROBE
 #define PROBE(name, lock, ctx) ((void)(lock), (void)(ctx))
+#define PLACE(name) ((void)0)
 #endif
 
 #endif

@@ -105,8 +105,11 @@ INLINE int add_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct sh
 	*ret_note = intent_change(ctx, stripe, b, INTENT_ADD, cell, lockless);
 	taken(stripe, c);
 	change_begin(ctx, b, lockless);
+	PLACE(fill);
 	fill_cell(ctx, c, stamp, key, key_len, value, value_len, lockless);
+	PLACE(commit);
 	publish(b, c, cell, h, meta_make(0, key_len, value_len));
+	PLACE(committed);
 	INTENT_MUTANT_EARLY(*ret_note);
 	st(&stripe->last_stamp, stamp);
 	count = ld(&stripe->count) + 1;
@@ -139,11 +142,14 @@ INLINE int replace_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struc
 	*ret_note = intent_swap(ctx, stripe, b, cell, place->cell, lockless);
 	taken(stripe, c);
 	change_begin(ctx, b, lockless);
+	PLACE(fill);
 	fill_cell(ctx, c, ld(&old->stamp), key, key_len, value, value_len, lockless);
 	word_write(&c->meta, meta_make(meta_next(ld(&old->meta)), key_len, value_len), lockless);
+	PLACE(commit);
 	/* Commit. Readers reach the cell through this word's number: a dependent
 	 * load, ordered after this release. */
 	st_release(place->link, link_set(ld(place->link), place->shift, cell));
+	PLACE(committed);
 	INTENT_MUTANT_EARLY(*ret_note);
 	retire(ctx, stripe, place->cell, lockless);
 	return 0;
@@ -160,7 +166,9 @@ INLINE int drop_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct s
 		return r;
 	*ret_note = intent_change(ctx, stripe, b, INTENT_DROP, place->cell, lockless);
 	change_begin(ctx, b, lockless);
+	PLACE(commit);
 	unpublish(ctx, b, place);
+	PLACE(committed);
 	st(&stripe->count, ld(&stripe->count) - 1);
 	retire(ctx, stripe, place->cell, lockless);
 	return 0;

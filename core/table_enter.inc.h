@@ -109,6 +109,7 @@ INLINE bool enter_free(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool sh
 {
 	struct lock *l = lock_of(stripe);
 
+	PLACE(enter);
 	shared &= LOCK_SHARES;
 	if (unlikely(shared ? !lock_try_shared(l, ctx) : !lock_try(l, ctx)))
 		return false;

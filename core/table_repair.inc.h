@@ -239,6 +239,7 @@ static __attribute__((noinline, cold)) int repair(struct shmht_ctx *ctx, struct 
 		r = repair_armed(ctx, stripe, armed);
 	if (r)
 		return r;
+	PLACE(repair);
 	/* Nobody else changes this stripe now: if one is odd, the dead one left it so. */
 	if (stripe != pool_of(ctx))
 		sequence_end(stripe_buckets(ctx, stripe) +

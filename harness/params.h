@@ -45,10 +45,26 @@ enum mem_mode { MEM_LOCAL, MEM_INTERLEAVE, MEM_BIND };
 enum fault_who { WHO_NONE, WHO_RANDOM, WHO_HOLDER };
 extern const char *const fault_who_names[3]; /* "none" "random" "holder" */
 
+/* Where a worker is killed: the probes of core/probes.h. */
+enum fault_place {
+	PLACE_ANY,
+	PLACE_BEFORE_ACQUIRE,
+	PLACE_AFTER_ACQUIRE,
+	PLACE_MID_INSERT,
+	PLACE_BEFORE_COMMIT,
+	PLACE_AFTER_COMMIT,
+	PLACE_BEFORE_RELEASE,
+	PLACE_IN_REPAIR,
+	PLACE_IN_ATTACH,
+	PLACE_NR
+};
+extern const char *const fault_place_names[PLACE_NR];
+
 struct kill_plan {
 	enum fault_who who;
 	uint64_t count; /* 0: until `duration` is over */
 	uint64_t rate;	/* per second; 0: the next once all have worked since the last */
+	enum fault_place place;
 };
 
 struct stop_plan {

@@ -76,6 +76,9 @@ json_t *result_torture_object(const struct trial *trial)
 	rc |= json_object_set_new(object, "recovers", json_boolean(outcome->recovers));
 	rc |= json_object_set_new(object, "storm_s", result_number(outcome->storm_s));
 	rc |= json_object_set_new(object, "kills", result_count(outcome->kills));
+	rc |= json_object_set_new(object, "kills_at_place",
+				  outcome->has_place ? result_count(outcome->kills_at_place) :
+						       json_null());
 	rc |= json_object_set_new(object, "stops", result_count(outcome->stops));
 	rc |= json_object_set_new(object, "leaves", result_count(outcome->leaves));
 	rc |= json_object_set_new(object, "respawns", result_count(outcome->respawns));

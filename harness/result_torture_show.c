@@ -17,8 +17,8 @@ static double figure(const json_t *recovery, const char *part, const char *key)
 /* Sums of counts and worst of times over a point's trials. */
 struct sums {
 	size_t trials;
-	bool recovers;
-	double kills, stops, leaves, recoveries, strands, strands_of, done, undone;
+	bool recovers, has_place;
+	double kills, at_place, stops, leaves, recoveries, strands, strands_of, done, undone;
 	double timeouts, named_stopped, late_max, checked, errors;
 	double recovery_p50, recovery_p99, recovery_max;
 	double before_p99, before_max, storm_p99, storm_max;
@@ -34,6 +34,10 @@ static void add_trial(struct sums *sums, const json_t *trial, const json_t *reco
 	sums->trials++;
 	sums->recovers = json_is_true(json_object_get(recovery, "recovers"));
 	sums->kills += result_get_number(recovery, "kills");
+	if (json_is_number(json_object_get(recovery, "kills_at_place"))) {
+		sums->has_place = true;
+		sums->at_place += result_get_number(recovery, "kills_at_place");
+	}
 	sums->stops += result_get_number(recovery, "stops");
 	sums->leaves += result_get_number(recovery, "leaves");
 	sums->recoveries += result_get_number(recovery, "recoveries");
@@ -125,6 +129,8 @@ static void put_point(const struct sums *sums, FILE *out)
 		"%.0f undone; %.0f results checked, %.0f wrong\n",
 		sums->kills, sums->stops, sums->leaves, sums->done, sums->undone, sums->checked,
 		sums->errors);
+	if (sums->has_place)
+		fprintf(out, "  killed at the place that was asked for: %.0f\n", sums->at_place);
 	if (sums->kills > 0 && (sums->recovers || sums->recoveries > 0)) {
 		fprintf(out, "  locks taken over from the dead: %.0f", sums->recoveries);
 		put_ns(out, ", waited for p50 ", sums->recovery_p50);

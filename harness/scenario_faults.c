@@ -15,6 +15,31 @@
 
 const char *const fault_who_names[3] = { "none", "random", "holder" };
 
+const char *const fault_place_names[PLACE_NR] = {
+	"any place",	"before-acquire", "after-acquire", "mid-insert", "before-commit",
+	"after-commit", "before-release", "in-repair",	   "in-attach",
+};
+
+/* Cuts "@PLACE" off the end, into text[size]. */
+static int parse_place(const char *whole, char *text, size_t text_size, enum fault_place *ret,
+		       char *why, size_t size)
+{
+	const char *at = strchr(whole, '@');
+	size_t len = at ? (size_t)(at - whole) : strlen(whole);
+
+	snprintf(text, text_size, "%.*s", (int)len, whole);
+	*ret = PLACE_ANY;
+	if (!at)
+		return 0;
+	for (int place = PLACE_ANY + 1; place < PLACE_NR; place++)
+		if (strcmp(at + 1, fault_place_names[place]) == 0)
+			*ret = (enum fault_place)place;
+	if (*ret)
+		return 0;
+	snprintf(why, size, "there is no place '%s'", at + 1);
+	return -EINVAL;
+}
+
 /* Cuts "WHO:" off the front. NULL when there is none. */
 static const char *parse_who(const char *text, enum fault_who *ret_who)
 {
@@ -62,12 +87,15 @@ static int parse_rate(const char *text, uint64_t *ret, char *why, size_t size)
 	return parse_number(text, len - 2, FAULT_RATE_MAX, ret, why, size);
 }
 
-int value_kill(const char *text, struct draft *draft, char *why, size_t size)
+int value_kill(const char *whole, struct draft *draft, char *why, size_t size)
 {
-	struct kill_plan plan = { WHO_NONE, 0, 0 };
+	struct kill_plan plan = { WHO_NONE, 0, 0, PLACE_ANY };
 	const char *rest, *colon;
+	char text[80];
 
-	if (strcmp(text, "none") == 0) {
+	if (parse_place(whole, text, sizeof(text), &plan.place, why, size))
+		return -EINVAL;
+	if (strcmp(text, "none") == 0 && !plan.place) {
 		draft->params.kill = plan;
 		return 0;
 	}
@@ -105,8 +133,9 @@ void format_kill(const struct params *params, char *buf, size_t size)
 		units_format_count(plan->count, count, sizeof(count));
 	if (plan->rate)
 		units_format_count(plan->rate, rate, sizeof(rate));
-	snprintf(buf, size, "%s:%s%s%s%s", fault_who_names[plan->who], count,
-		 plan->count && plan->rate ? ":" : "", rate, plan->rate ? "/s" : "");
+	snprintf(buf, size, "%s:%s%s%s%s%s%s", fault_who_names[plan->who], count,
+		 plan->count && plan->rate ? ":" : "", rate, plan->rate ? "/s" : "",
+		 plan->place ? "@" : "", plan->place ? fault_place_names[plan->place] : "");
 }
 
 int value_stop(const char *text, struct draft *draft, char *why, size_t size)

@@ -144,8 +144,10 @@ const struct key scenario_keys[KEY_NR] = {
 	[KEY_KILL] = { "kill", "none",
 		       "torture: SIGKILL for random workers, or for whoever holds a lock; how many "
 		       "in all, how many per second",
-		       OWN(kill, "none, WHO:COUNT, WHO:RATE/s, WHO:COUNT:RATE/s; WHO is random, "
-				 "holder") },
+		       OWN(kill, "none, WHO:COUNT, WHO:RATE/s, WHO:COUNT:RATE/s, each also with "
+				 "@PLACE; WHO is random, holder; PLACE is before-acquire, "
+				 "after-acquire, mid-insert, before-commit, after-commit, "
+				 "before-release, in-repair, in-attach") },
 	[KEY_STOP] = { "stop", "none",
 		       "torture: SIGSTOP for DOWN, then SIGCONT; one such stop in every EVERY",
 		       OWN(stop,

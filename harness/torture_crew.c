@@ -32,11 +32,17 @@ static int hire(struct storm *storm, uint32_t i)
 	atomic_store(&part->leave, 0);
 	atomic_store(&part->waits_since_ns, 0);
 	atomic_store(&part->dead_named, 0);
-	*member = (struct crew_member){ .ops_then = atomic_load(&part->ops) };
+	*member = (struct crew_member){ .ops_then = atomic_load(&part->ops),
+					.aimed = storm->aim_next };
+	storm->aim_next = false;
 	fflush(NULL); /* or the child flushes it again */
 	member->pid = fork();
 	if (member->pid == 0) {
 		supervise_child_begins(parent);
+		if (storm->places)
+			places_child_begins();
+		if (member->aimed && places_arm(storm->places, PLACE_IN_ATTACH, getpid(), true))
+			_exit(98);
 		/* exit, not _exit: coverage counters and sanitizers report there. */
 		exit(torture_worker(&job));
 	}
@@ -61,8 +67,12 @@ static int died(struct storm *storm, uint32_t i, int status)
 	const struct torture_part *part = &storm->control->parts[i];
 	const struct crew_member *member = &storm->crew[i];
 
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && member->sentenced)
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+	    (member->sentenced || member->aimed)) {
+		storm->outcome->kills += member->aimed;
+		storm->outcome->kills_at_place += member->aimed;
 		return 0;
+	}
 	if (WIFSIGNALED(status))
 		return torture_give_up(storm, TRIAL_FAILED,
 				       "worker %u (pid %d) died of signal %d (%s), which nobody "

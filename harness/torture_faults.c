@@ -96,7 +96,7 @@ static uint32_t holding_member(struct storm *storm)
 	return procs;
 }
 
-static uint32_t choose(struct storm *storm, enum fault_who who)
+uint32_t faults_choose(struct storm *storm, enum fault_who who)
 {
 	uint32_t i = who == WHO_HOLDER ? holding_member(storm) : storm->params->procs;
 
@@ -115,12 +115,17 @@ static bool all_have_worked(const struct storm *storm)
 
 static void kill_one(struct storm *storm)
 {
-	uint32_t i = choose(storm, storm->params->kill.who);
+	uint32_t i;
 
-	if (i == storm->params->procs)
-		return;
 	for (uint32_t k = 0; k < storm->params->procs; k++)
 		storm->crew[k].ops_then = atomic_load(&storm->control->parts[k].ops);
+	if (storm->places) {
+		places_kill(storm, storm->params->kill.place);
+		return;
+	}
+	i = faults_choose(storm, storm->params->kill.who);
+	if (i == storm->params->procs)
+		return;
 	storm->crew[i].sentenced = true;
 	atomic_store(&storm->control->last_kill, shmht_ticks());
 	kill(storm->crew[i].pid, SIGKILL);
@@ -129,7 +134,7 @@ static void kill_one(struct storm *storm)
 
 static void stop_one(struct storm *storm, uint64_t now)
 {
-	uint32_t i = choose(storm, storm->params->stop.who);
+	uint32_t i = faults_choose(storm, storm->params->stop.who);
 
 	if (i == storm->params->procs)
 		return;
@@ -173,13 +178,22 @@ void faults_begin(struct storm *storm)
 		storm->leave_due_ns = now + next_gap_ns(storm, (double)params->churn_rate);
 }
 
+/* Kills that only lead to one at the place do not count. */
+static bool is_over(const struct storm *storm)
+{
+	uint64_t count = storm->params->kill.count;
+
+	return count &&
+	       (storm->places ? storm->outcome->kills_at_place : storm->outcome->kills) >= count;
+}
+
 /* 1: the strategy does not recover, and this kill left a lock taken for ever. */
 static int kill_tick(struct storm *storm, uint64_t now)
 {
 	const struct kill_plan *plan = &storm->params->kill;
 	uint64_t kills = storm->outcome->kills;
 
-	if (!plan->who || (plan->count && storm->outcome->kills >= plan->count))
+	if (!plan->who || is_over(storm))
 		return 0;
 	if (plan->rate ? now < storm->kill_due_ns : !all_have_worked(storm))
 		return 0;
@@ -212,7 +226,7 @@ int faults_tick(struct storm *storm, uint64_t *ret_sleep_ns, bool *ret_done)
 		}
 		storm->leave_due_ns += next_gap_ns(storm, (double)params->churn_rate);
 	}
-	*ret_done = params->kill.count && storm->outcome->kills >= params->kill.count;
+	*ret_done = is_over(storm);
 	next = next < storm->stop_due_ns ? next : storm->stop_due_ns;
 	next = next < storm->leave_due_ns ? next : storm->leave_due_ns;
 	if (params->kill.rate)

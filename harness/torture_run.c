@@ -175,6 +175,8 @@ static int storm_step(struct storm *storm)
 	bool done = false;
 	int r = faults_tick(storm, &sleep_ns, &done);
 
+	if (storm->trial->status != TRIAL_OK)
+		return -1;
 	if (r > 0)
 		watch_dump(storm, "nobody can take a lock");
 	else if (r == 0)
@@ -292,7 +294,8 @@ void torture_trial(const struct point *point, uint32_t k, struct trial *ret_tria
 	storm.outcome->recovers = strategy && strategy->caps & SHMHT_CAP_RECOVERS &&
 				  point->params.robust == SHMHT_ROBUST_ON;
 	rng_seed(&storm.rng, point->params.seed, 0x746f7274ull << 32 | k);
-	r = create_control(&storm) || create_table(&storm) || crew_start(&storm) ||
+	r = places_open(&storm) || create_control(&storm) || create_table(&storm) ||
+	    crew_start(&storm) ||
 	    calm(&storm, TORTURE_BEFORE, &storm.outcome->before, &storm.outcome->nr_before) ||
 	    rage(&storm) ||
 	    calm(&storm, TORTURE_AFTER, &storm.outcome->after, &storm.outcome->nr_after) ||
@@ -304,6 +307,7 @@ void torture_trial(const struct point *point, uint32_t k, struct trial *ret_tria
 		torture_verify(storm.map, &point->params, storm.control, ret_trial);
 	drop_table(&storm);
 	free(storm.crew);
+	places_close(&storm);
 	if (storm.control)
 		munmap(storm.control, storm.control_bytes);
 }

@@ -84,13 +84,15 @@ struct lin_summary {
 
 /* Of `shmbench torture`: what was done to the workers, and what came of it. */
 struct torture_outcome {
-	bool recovers; /* the strategy says so: a strand is a failure then */
+	bool recovers;	/* the strategy says so: a strand is a failure then */
+	bool has_place; /* the plan names one */
 	double storm_s;
 	uint64_t kills, stops, leaves, respawns;
-	uint64_t aimed_missed; /* who = holder, and nobody held a lock: somebody was taken */
-	uint64_t recovered;    /* acquires from a holder that had died */
-	uint64_t strands;      /* kills after which a lock stayed taken for ever */
-	uint64_t strands_of;   /* ... out of so many */
+	uint64_t kills_at_place; /* of the kills, where kill = ...@PLACE says */
+	uint64_t aimed_missed;	 /* nobody held a lock: somebody was taken; or came by the place */
+	uint64_t recovered;	 /* acquires from a holder that had died */
+	uint64_t strands;	 /* kills after which a lock stayed taken for ever */
+	uint64_t strands_of;	 /* ... out of so many */
 	uint64_t resolved_done, resolved_undone; /* last operations of the killed */
 	uint64_t timeouts, timeouts_by_state[4]; /* enum shmht_holder_state */
 	struct hist wait_before, wait_storm, recovery, late;

@@ -4,11 +4,13 @@
 finds, and it ends in time whatever becomes of them.
 """
 import os
+import platform
 import signal
 import unittest
 
 from cli_fixture import SHMBENCH_TEST, Case, alive_in, children_of, wait_for
 
+SDT = "/usr/include/x86_64-linux-gnu/sys/sdt.h"
 BASE = """
 [t]
 procs = 4
@@ -122,6 +124,68 @@ class Recovery(Torture):
             self.storm("futex", "read=" + read)
 
 
+@unittest.skipUnless(platform.machine() == "x86_64" and os.path.exists(SDT),
+                     "places are x86-64's nops of <sys/sdt.h>")
+class Places(Torture):
+    """Killed there and nowhere else: what was cut off before its commit never
+    happened, what was cut off after it always did."""
+
+    KILLS = 12
+
+    def kills_at(self, place, *sets, lock="futex", **kwargs):
+        with self.subTest(place=place, lock=lock):
+            point, recovery = self.torture("kill=random:%d@%s" % (self.KILLS, place),
+                                           "calm=100ms", "timeout=1s", "lock=" + lock, *sets,
+                                           **kwargs)
+            self.assertEqual(point["status"], "ok", point["reason"])
+            self.assertGreaterEqual(recovery["kills_at_place"], self.KILLS)
+            self.assertEqual(point["trials"][0]["integrity"]["errors"], 0)
+            self.assertIsNone(recovery["stuck"])
+            self.assertIn("killed at the place that was asked for", self.out.out)
+            return recovery
+
+    def test_before_a_commit_nothing_happened(self):
+        for place in ("mid-insert", "before-commit"):
+            recovery = self.kills_at(place)
+            self.assertEqual((recovery["cut_off_done"], recovery["cut_off_undone"]),
+                             (0, recovery["kills"]))
+            # He died with the lock in his hands, each time.
+            self.assertGreaterEqual(recovery["recoveries"], recovery["kills"])
+
+    def test_after_a_commit_it_has_happened(self):
+        for lock in ("spin", "mutex-robust"):
+            recovery = self.kills_at("after-commit", lock=lock)
+            self.assertEqual((recovery["cut_off_done"], recovery["cut_off_undone"]),
+                             (recovery["kills"], 0))
+
+    def test_around_the_lock(self):
+        self.kills_at("before-acquire")  # of the pool's lock now and then, with a stripe's
+        for place in ("after-acquire", "before-release"):
+            recovery = self.kills_at(place)
+            self.assertGreaterEqual(recovery["recoveries"], recovery["kills"])
+
+    def test_while_repairing(self):
+        recovery = self.kills_at("in-repair", "read=seqlock")
+        # Each of them took over from somebody who had to die first.
+        self.assertGreater(recovery["kills"], recovery["kills_at_place"])
+
+    def test_while_attaching(self):
+        recovery = self.kills_at("in-attach", lock="sem")
+        self.assertEqual(recovery["kills"], recovery["kills_at_place"])
+        self.assertEqual(recovery["strands"]["count"], 0)
+
+    def test_a_lock_that_strands(self):
+        _, recovery = self.torture("lock=sem", "kill=random:3@after-acquire")
+        self.assertGreaterEqual(recovery["kills"], 3)
+        self.assertEqual(recovery["strands"]["count"], recovery["kills"])
+
+    def test_a_place_that_nobody_comes_by(self):
+        point, recovery = self.torture("kill=random:1@mid-insert", "mix=search:100",
+                                       "calm=100ms", code=3)
+        self.assertEqual((point["status"], recovery["kills"]), ("not_measured", 0))
+        self.assertIn("nobody came by mid-insert", point["reason"])
+
+
 class Findings(Torture):
     def test_a_lock_that_excludes_nobody(self):
         point, _ = self.torture("lock=busted", "churn=20/s", code=1, binary=SHMBENCH_TEST)
@@ -172,15 +236,25 @@ class Refusals(Torture):
 
     def test_grammar(self):
         for text in ("kill=random", "kill=random:", "kill=random:0", "kill=holder:5/m",
-                     "kill=anybody:5", "kill=random:5:", "kill=random:5/s:5", "stop=1s", "stop=2s/1s",
+                     "kill=anybody:5", "kill=random:5:", "kill=random:5/s:5", "kill=random:5@",
+                     "kill=random:5@commit", "kill=none@in-repair", "kill=@in-repair", "stop=1s", "stop=2s/1s",
                      "stop=10/20", "stop=nobody:1ms/2ms", "churn=5", "churn=random:5/s"):
             with self.subTest(text=text):
                 self.assertIn("key '%s'" % text.partition("=")[0], self.refused("torture", text))
+
+    def test_a_place_that_is_none(self):
+        err = self.refused("torture", "kill=random:5@midinsert")
+        self.assertIn("there is no place 'midinsert'", err)
+        for place in ("before-acquire", "mid-insert", "in-attach"):
+            self.assertIn(place, err)
 
     def test_params_are_what_was_asked(self):
         for key, given, want in (("kill", "random:1k", "random:1k"),
                                  ("kill", "holder:20/s", "holder:20/s"),
                                  ("kill", "random:5:100/s", "random:5:100/s"),
+                                 ("kill", "holder:5@in-repair", "holder:5@in-repair"),
+                                 ("kill", "random:1k:10/s@mid-insert",
+                                  "random:1k:10/s@mid-insert"),
                                  ("stop", "10ms/100ms", "random:10ms/100ms"),
                                  ("churn", "1k/s", "1k/s")):
             with self.subTest(given=given):
