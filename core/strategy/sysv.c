@@ -206,6 +206,18 @@ static int set_create(uint32_t nr_locks, struct shmht_error *err)
 	return r ? r : set;
 }
 
+/* The first user of a set; without him nobody would remove it. */
+static int join_new(int set, uint32_t nr_locks, struct shmht_error *err)
+{
+	int r = users_change(set, nr_locks, 1);
+
+	if (r) {
+		error_set(err, "strategy sysv: new semaphore set %d: %s", set, strerror(-r));
+		semctl(set, 0, IPC_RMID);
+	}
+	return r;
+}
+
 static int ctx_enter(struct shmht_ctx *ctx, struct shmht_error *err)
 {
 	const struct shmht *map = ctx->map;
@@ -229,7 +241,7 @@ static int ctx_enter(struct shmht_ctx *ctx, struct shmht_error *err)
 	if (r == -EINVAL || r == -EIDRM || r == -EFBIG) {
 		/* None yet, or its last user has gone: nobody holds a lock. */
 		set = set_create(nr_locks, err);
-		r = set < 0 ? set : users_change(set, nr_locks, 1);
+		r = set < 0 ? set : join_new(set, nr_locks, err);
 		for (uint32_t k = 0; !r && k < nr_locks; k++) {
 			st(&lock_at(map, k)->number, k);
 			st_release(&lock_at(map, k)->set, (uint32_t)set + 1);
