@@ -10,11 +10,32 @@
 
 #include <math.h>
 
+#include "legs.h"
+
 #define STREAM_ARRIVAL 0x6172726976616cull /* apart from the op streams' generators */
 
 static double unit_exponential(struct rng *rng)
 {
 	return -log(1 - rng_unit(rng)); /* 1 - u is never 0 */
+}
+
+/* The moment at which so much of the unchanging schedule has passed. */
+static double through_legs(const struct arrival *arrival, double at)
+{
+	double left = at - arrival->legs_start_ns, now = arrival->legs_start_ns;
+
+	if (!arrival->legs || !(left > 0))
+		return at;
+	for (uint32_t i = 0; i < arrival->legs->nr_legs; i++) {
+		const struct leg *leg = &arrival->legs->legs[i];
+		double passes = leg->factor * (double)leg->ns;
+
+		if (left < passes)
+			return now + left / leg->factor;
+		left -= passes;
+		now += (double)leg->ns;
+	}
+	return now + left;
 }
 
 static double per_ns(double rate, const struct params *params)
@@ -29,7 +50,7 @@ double arrival_rate(const struct params *params)
 	if (params->rate && params->arrival == ARRIVAL_RAMP)
 		rate = (params->ramp_from + params->ramp_to) / 2 *
 		       (params->ramp_relative ? rate : 1);
-	return rate * (params->rate_per_proc ? params->procs : 1);
+	return rate * legs_mean_factor(params) * (params->rate_per_proc ? params->procs : 1);
 }
 
 static void init_ramp(struct arrival *arrival, const struct params *params)
@@ -60,11 +81,15 @@ void arrival_init(struct arrival *arrival, const struct params *params, uint32_t
 		arrival->at_ns = arrival->gap_ns * ((double)worker / params->procs - 1);
 	if (arrival->kind == ARRIVAL_RAMP)
 		init_ramp(arrival, params);
+	arrival->legs = params->nr_legs ? params : NULL;
+	arrival->legs_start_ns = params->steady_slope > 0 ? INFINITY : (double)params->warmup_ns;
 }
 
 void arrival_measure_from(struct arrival *arrival, double start_ns)
 {
 	/* Operations planned so far were planned at the first rate. */
+	if (arrival->legs && arrival->legs_start_ns == (double)INFINITY)
+		arrival->legs_start_ns = fmax(start_ns, arrival->at_ns);
 	if (arrival->kind == ARRIVAL_RAMP && arrival->ramp_start_ns == (double)INFINITY)
 		arrival->ramp_start_ns = fmax(start_ns, arrival->at_ns);
 }
@@ -109,5 +134,5 @@ double arrival_next(struct arrival *arrival)
 		arrival->at_ns = ramp_at(arrival, arrival->expected);
 		break;
 	}
-	return arrival->at_ns;
+	return through_legs(arrival, arrival->at_ns);
 }

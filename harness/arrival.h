@@ -27,11 +27,15 @@ struct arrival {
 	/* ARRIVAL_RAMP: operations per ns of this worker, and expected so far. */
 	double from, to, ramp_ns, expected;
 	double ramp_start_ns;
+	/* Phases: at_ns is the time of a schedule whose rate does not change, of which
+	 * `factor` passes per ns of the leg. */
+	const struct params *legs; /* NULL: none */
+	double legs_start_ns;
 };
 
 void arrival_init(struct arrival *arrival, const struct params *params, uint32_t trial,
 		  uint32_t worker);
-/* The ramp begins here: at the end of warm-up, which only the run may know. */
+/* The ramp or the first phase begins here: at the end of warm-up, which only the run may know. */
 void arrival_measure_from(struct arrival *arrival, double start_ns);
 /* Planned start of the next operation, ns since the schedule's origin; never
  * before the last one. */

@@ -168,6 +168,21 @@ static int plan_memory(const struct plan_options *opt, const struct scenario *sc
 	return code ? code : r;
 }
 
+/* It looks for one rate, and phases have several. */
+static int refuse_phases(const struct scenario *scenario)
+{
+	for (size_t i = 0; i < scenario->nr_points; i++) {
+		if (!scenario->points[i].params.nr_legs)
+			continue;
+		fprintf(stderr,
+			"shmbench plan: %s: key 'phases': found a list, expected none: plan looks "
+			"for one rate; plan each phase's load by itself\n",
+			scenario->points[i].name);
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
 static int plan_promise(const struct plan_options *opt, const struct scenario *scenario)
 {
 	struct plan_request request = {
@@ -180,6 +195,8 @@ static int plan_promise(const struct plan_options *opt, const struct scenario *s
 	struct plan_row *rows = NULL;
 	int nr, code, r;
 
+	if (refuse_phases(scenario))
+		return EXIT_USAGE;
 	for (size_t i = 0; i < scenario->nr_points; i++)
 		if (scenario->points[i].params.mix[OP_SEARCH_MANY] > 0)
 			return usage_error(

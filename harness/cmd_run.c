@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "legs.h"
 #include "cli.h"
 #include "ops_trace.h"
 #include "opstream.h"
@@ -146,7 +147,7 @@ static uint64_t region_bytes(const struct params *params)
 static double seconds_of(const struct params *params)
 {
 	const struct kill_plan *kill = &params->kill;
-	double seconds = (double)(params->ops ? 0 : params->duration_ns) * 1e-9;
+	double seconds = (double)(params->ops ? 0 : legs_window_ns(params)) * 1e-9;
 
 	if (!params_have_faults(params))
 		return seconds + (double)params->warmup_ns * 1e-9;

@@ -106,6 +106,14 @@ static int print_line(json_t *object)
 	return r ? EXIT_NOT_MEASURED : EXIT_YES;
 }
 
+/* A slice is one short window; phases are several. */
+static const char *why_not(const struct point *point)
+{
+	if (!point->skip_reason && point->params.nr_legs)
+		return "phases: a slice has one window; gate each phase's load by itself";
+	return point->skip_reason;
+}
+
 static int print_list(const struct scenario *scenario)
 {
 	json_t *host = host_describe(), *points = json_array();
@@ -115,9 +123,9 @@ static int print_list(const struct scenario *scenario)
 
 		json_array_append_new(points, json_pack("{s:o, s:o, s:b, s:i}", "name",
 							result_string(point->name), "skip",
-							result_string(point->skip_reason),
-							"open_loop", point->params.rate > 0,
-							"procs", (int)point->params.procs));
+							result_string(why_not(point)), "open_loop",
+							point->params.rate > 0, "procs",
+							(int)point->params.procs));
 	}
 	return print_line(json_pack("{s:s, s:O, s:o, s:s, s:o}", "protocol", GATE_PROTOCOL,
 				    "fingerprint", json_object_get(host, "fingerprint"), "tool",

@@ -13,12 +13,16 @@
 #include "intervals.h"
 #include "trial.h"
 
-enum phase { PHASE_SETUP, PHASE_WARMUP, PHASE_MEASURE, PHASE_STOP };
-/* The word of control->phase: the phase, and above it the interval's number. */
+enum phase { PHASE_SETUP, PHASE_LOAD, PHASE_WARMUP, PHASE_MEASURE, PHASE_STOP };
+/* The word of control->phase: the phase, the leg of a closed loop's window (legs.h), and
+ * above them the interval's number. */
 #define PHASE_BITS 8u
-#define PHASE_MASK ((1u << PHASE_BITS) - 1)
+#define PHASE_MASK 7u
+#define PHASE_LEG_SHIFT 3u
+_Static_assert(PHASE_STOP <= PHASE_MASK && LEGS_MAX <= 1u << (PHASE_BITS - PHASE_LEG_SHIFT),
+	       "they share a word");
 
-enum stage { STAGE_STARTING, STAGE_READY, STAGE_DONE, STAGE_FAILED };
+enum stage { STAGE_STARTING, STAGE_READY, STAGE_LOADED, STAGE_DONE, STAGE_FAILED };
 
 struct worker_part {
 	_Alignas(64) _Atomic uint32_t stage;
@@ -27,11 +31,20 @@ struct worker_part {
 	uint64_t checked, errors;
 	uint64_t stream_hash;
 	uint64_t start_ticks, end_ticks;
+	uint64_t last_end_ticks; /* of the last operation; where a drain ends the run */
 	uint64_t ops_at_all_started, ops_at_first_done; /* ops = N only */
 	_Atomic uint64_t ops_ever; /* as of the last interval's end, warm-up included */
 	bool counted;		   /* a target's entries were, in its own process */
 	char error[256];	   /* the first failed check, or why the worker gave up */
 	struct worker_result result;
+};
+
+/* A worker's part of a leg, its own line: one writer. */
+struct leg_part {
+	_Alignas(64) uint64_t ops;
+	uint64_t start_ticks, end_ticks; /* LEG_LOAD only: the others' are the run's */
+	uint64_t late_ns;
+	struct hist service[HIST_CLASSES], response[HIST_CLASSES], wait;
 };
 
 struct control {
@@ -42,9 +55,10 @@ struct control {
 	/* An open loop's window is one of planned starts. Ticks; measure and stop
 	 * are UINT64_MAX until they are known. */
 	_Atomic uint64_t plan_origin, plan_measure, plan_stop;
+	_Atomic uint64_t plan_last; /* nothing is planned from here on; at most plan_stop */
 	uint32_t nr_workers;
 	uint32_t nr_slots; /* intervals that each worker has room for */
-	size_t slots_offset;
+	size_t slots_offset, legs_offset;
 	/* For `shmbench top`, which maps this read-only and believes nothing else of it. */
 	uint64_t shape; /* CONTROL_SHAPE: what the file is, and that both builds agree on it */
 	uint64_t interval_ns;
@@ -71,6 +85,14 @@ static inline struct interval_slot *control_slots(struct control *control, uint3
 {
 	return (struct interval_slot *)((char *)control + control->slots_offset) +
 	       (size_t)worker * control->nr_slots;
+}
+
+/* A worker's legs, behind all workers' slots. */
+static inline struct leg_part *control_legs(struct control *control, uint32_t worker,
+					    uint32_t nr_legs)
+{
+	return (struct leg_part *)((char *)control + control->legs_offset) +
+	       (size_t)worker * nr_legs;
 }
 
 #endif

@@ -135,7 +135,7 @@ static int add_nulls(json_t *trial)
 {
 	static const char *const keys[] = { "reason",	"op_stream_hash", "stalled", "fairness",
 					    "workers",	"rate",		  "kernel",  "intervals",
-					    "warmup_s", "steady",	  "pages" };
+					    "warmup_s", "steady",	  "pages",   "phases" };
 	int rc = 0;
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)

@@ -72,6 +72,15 @@ struct stop_plan {
 	uint64_t down_ns, every_ns;
 };
 
+/* One phase of key `phases`: legs.h. */
+enum leg_kind { LEG_LOAD, LEG_STEADY, LEG_SPIKE, LEG_DRAIN };
+struct leg {
+	enum leg_kind kind;
+	double factor; /* of the rate; 0 where nothing is planned */
+	uint64_t ns;   /* LEG_LOAD: 0; of a drain at the end: at most */
+};
+#define LEGS_MAX 16u
+
 #define PARAMS_CPUS_MAX 1024
 #define PARAMS_EXPECT_MAX 16
 #define PARAMS_PATH_MAX 1024
@@ -102,7 +111,9 @@ struct params {
 	uint32_t batch;			 /* keys of a search_many call */
 	char ops_file[PARAMS_PATH_MAX];	 /* replayed instead of drawing; "": none */
 	uint64_t duration_ns, warmup_ns; /* duration 0: by ops */
-	uint64_t ops;			 /* per worker; 0: by duration */
+	struct leg legs[LEGS_MAX];	 /* [nr_legs]; none: one window of `duration` */
+	uint32_t nr_legs;
+	uint64_t ops; /* per worker; 0: by duration */
 	uint32_t trials;
 	double steady_slope; /* warm-up ends below it, share of the mean per window; 0: by time */
 	uint64_t rate;	     /* operations per second; 0: closed loop */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "legs.h"
 #include "ops_trace.h"
 #include "scenario_internal.h"
 #include "target.h"
@@ -255,6 +256,24 @@ static bool check_load(const struct expansion *x, struct draft *draft)
 	return true;
 }
 
+static bool check_phases(const struct expansion *x, struct params *params)
+{
+	char why[256];
+
+	if (!params->nr_legs)
+		return true;
+	if (params_have_faults(params))
+		point_error(x, KEY_PHASES,
+			    "not allowed with faults, which have phases of their own");
+	else if (!legs_resolve(params, why, sizeof(why)))
+		point_error(x, KEY_PHASES, "%s", why);
+	else if (legs_load(params) && !params->preload)
+		point_error(x, KEY_PHASES, "phase 'load' needs something to load: preload is 0");
+	else
+		return true;
+	return false;
+}
+
 /* A shorter value does not say who wrote it: value.h. */
 static bool check_verify(const struct expansion *x, const struct draft *draft)
 {
@@ -451,7 +470,8 @@ enum verdict point_check(const struct expansion *x, struct draft *draft, char **
 	good &= check_many(x, params);
 	good &= target ? check_target(x, draft, target, ret_skip_reason) : check_region(x, draft);
 	/* In this order: each uses what the one before resolved. */
-	good = check_trace(x, draft) && check_keyspace(x, draft) && check_preload(x, draft) && good;
+	good = check_trace(x, draft) && check_keyspace(x, draft) && check_preload(x, draft) &&
+	       check_phases(x, &draft->params) && good;
 	if (params->pin == PIN_CPUS)
 		check_cpus(params, ret_skip_reason);
 	if (params->mem == MEM_BIND)

@@ -118,6 +118,13 @@ void result_dead_holder(const json_t *trials, char *buf, size_t size);
 void result_show_torture(const json_t *points, FILE *out);
 json_t *result_kernel_object(const struct trial *trial);
 json_t *result_latency_object(const struct hist *hist, bool all_timed);
+/* OP by OP out of histograms by class; null where there are none of the kind. */
+json_t *result_ops_object(const struct params *params, const struct hist merged[HIST_CLASSES],
+			  bool response);
+/* result_phases.c: of a trial, null without phases; and of a point, out of its trials. */
+json_t *result_phases_array(const struct params *params, const struct trial *trial);
+bool result_has_phases(const json_t *trials);
+json_t *result_phases_summary(const json_t *trials, unsigned int ops, bool open);
 json_t *result_trial_object(const struct params *params, const struct trial *trial);
 
 struct result_cpus {

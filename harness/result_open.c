@@ -17,12 +17,22 @@
 #include <stdlib.h>
 
 #include "arrival.h"
+#include "legs.h"
 #include "result_internal.h"
 #include "stats.h"
 
 #define HAD_MIN 0.99
 #define DRIFT_INTERVALS_MIN 4
 #define DRIFT_MIN 0.05
+
+/* A drain that ended early makes the window shorter than the plan. */
+static double asked_rate(const struct params *params, const struct trial *trial)
+{
+	double rate = arrival_rate(params);
+
+	return params->nr_legs ? rate * (double)legs_window_ns(params) * 1e-9 / trial->seconds :
+				 rate;
+}
 
 json_t *result_rate_object(const struct params *params, const struct trial *trial)
 {
@@ -49,7 +59,7 @@ json_t *result_rate_object(const struct params *params, const struct trial *tria
 	}
 	had = (double)ops / trial->seconds;
 	object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:b, s:b}",
-			   "asked_per_s", result_number(arrival_rate(params)), "planned_per_s",
+			   "asked_per_s", result_number(asked_rate(params, trial)), "planned_per_s",
 			   result_number((double)planned / trial->seconds), "had_per_s",
 			   result_number(had), "planned", result_count(planned), "backlog",
 			   result_count(backlog), "backlog_late_ns", result_count(late_ns),
@@ -158,12 +168,12 @@ static bool not_steady(const json_t *trial)
 	return json_is_false(json_object_get(trial, "steady"));
 }
 
-static bool is_ramp(const json_t *trials)
+/* A ramp or a spike drifts because it was asked to. */
+static bool may_drift(const json_t *trials)
 {
-	/* A ramp drifts because it was asked to; its asked rate is a mean over it. */
 	const json_t *rate = json_object_get(json_array_get(trials, 0), "rate");
 
-	return json_is_true(json_object_get(rate, "ramp"));
+	return json_is_true(json_object_get(rate, "ramp")) || result_has_phases(trials);
 }
 
 static bool is_disturbed(const json_t *trial)
@@ -181,7 +191,7 @@ int result_add_load_flags(json_t *flags, const json_t *trials)
 		rc |= json_array_append_new(flags, json_string("unsteady"));
 	if (mostly(trials, is_disturbed))
 		rc |= json_array_append_new(flags, json_string("disturbed"));
-	if (!is_ramp(trials) && has_drift(trials))
+	if (!may_drift(trials) && has_drift(trials))
 		rc |= json_array_append_new(flags, json_string("drift"));
 	return rc;
 }

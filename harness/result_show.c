@@ -255,7 +255,17 @@ static void put_hosts(const json_t *result, FILE *out)
 		     "average\n");
 }
 
-static void put_how_to_read(bool few_trials, FILE *out)
+static bool any_phases(const json_t *points)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < json_array_size(points); i++)
+		any |= json_is_array(json_object_get(
+			json_object_get(json_array_get(points, i), "summary"), "phases"));
+	return any;
+}
+
+static void put_how_to_read(bool few_trials, bool phases, FILE *out)
 {
 	const char *pm = result_glyphs().plus_minus;
 
@@ -270,6 +280,12 @@ static void put_how_to_read(bool few_trials, FILE *out)
 		"schedule and response\n"
 		"  times count from the planned start, so that waiting shows.\n",
 		pm);
+	if (phases)
+		fprintf(out,
+			"  A point's own row is all of its phases but load. An operation counts for "
+			"the phase in which it started: what a\n"
+			"  spike leaves behind shows in the next one. behind-at-end: over 1 ms late "
+			"when the phase ended.\n");
 	if (few_trials)
 		fprintf(out, "  Fewer than 6 trials give no 95 %% interval: trials = 6 or more "
 			     "does.\n");
@@ -302,7 +318,7 @@ void result_show(const json_t *result, FILE *out)
 	put_overhead(json_object_get(result, "overhead"), out);
 	put_start_lag(points, out);
 	put_hosts(result, out);
-	put_how_to_read(few_trials, out);
+	put_how_to_read(few_trials, any_phases(points), out);
 }
 
 /* Why a point is no plain yes, from the exit code's point of view. */

@@ -257,6 +257,9 @@ json_t *result_summary_of(const json_t *trials, const json_t *parts, unsigned in
 	rc |= json_object_set_new(summary, "loop", json_string(open ? "open" : "closed"));
 	rc |= json_object_set_new(summary, "rate_note", result_string(note[0] ? note : NULL));
 	rc |= json_object_set_new(summary, "flags", flags);
+	if (result_has_phases(parts))
+		rc |= json_object_set_new(summary, "phases",
+					  result_phases_summary(parts, ops, open));
 	if (rc) {
 		json_decref(summary);
 		return NULL;

@@ -71,6 +71,7 @@ static const int open_order[COL_NR] = {
 };
 
 #define CELL_BYTES 240
+#define PHASE_INDENT "    "
 
 struct row {
 	const char *section; /* that the name was shortened by, or NULL */
@@ -213,6 +214,33 @@ static void fill_row(struct row *row, const json_t *point, const struct result_g
 	fill_flags(row, summary);
 }
 
+/* A phase has what a point has, of its summary alone. */
+static void fill_phase(struct row *row, json_t *phase, const struct result_glyphs *glyphs)
+{
+	const char *name = result_get_text(phase, "name");
+	json_t *point = json_pack("{s:s, s:O}", "status", "ok", "summary", phase);
+	char text[CELL_BYTES], asked[32], took[32];
+
+	fill_row(row, point, glyphs);
+	json_decref(point);
+	row->section = NULL;
+	result_format_rate(result_get_number(phase, "asked_per_s"), asked, sizeof(asked));
+	/* Loading is timed as a closed loop is, also where the others are not. */
+	result_format_ns(result_get_number(phase, "seconds") * 1e9, glyphs, took, sizeof(took));
+	snprintf(text, sizeof(text), "%s %s%s%s%s", name ? name : "(no name)", took,
+		 result_get_number(phase, "asked_per_s") > 0 ? ", asked " : "",
+		 result_get_number(phase, "asked_per_s") > 0 ? asked : "",
+		 name && strcmp(name, "load") == 0 ? ", service" : "");
+	snprintf(row->cells[COL_POINT], CELL_BYTES, "%s", PHASE_INDENT);
+	result_clean(text, NAME_COLUMNS, row->cells[COL_POINT] + strlen(PHASE_INDENT),
+		     CELL_BYTES - strlen(PHASE_INDENT));
+}
+
+static const json_t *phases_of(const json_t *point)
+{
+	return json_object_get(json_object_get(point, "summary"), "phases");
+}
+
 static void measure_row(struct table *table, const struct row *row)
 {
 	for (int i = 0; i < COL_NR; i++) {
@@ -239,6 +267,11 @@ static void measure(struct table *table, const json_t *points, struct row *row)
 	for (size_t i = table->first; i < table->end; i++) {
 		fill_row(row, json_array_get(points, i), &table->glyphs);
 		measure_row(table, row);
+		for (size_t k = 0; k < json_array_size(phases_of(json_array_get(points, i))); k++) {
+			fill_phase(row, json_array_get(phases_of(json_array_get(points, i)), k),
+				   &table->glyphs);
+			measure_row(table, row);
+		}
 	}
 	for (int i = 0; i < COL_NR; i++) {
 		if (!widths[i] && i != COL_POINT && i != COL_RATE)
@@ -409,6 +442,10 @@ static void put_rows(const struct table *table, const json_t *points, struct row
 		section = row->section;
 		section_len = row->section_len;
 		put_row(table, row, point);
+		for (size_t k = 0; k < json_array_size(phases_of(point)); k++) {
+			fill_phase(row, json_array_get(phases_of(point), k), &table->glyphs);
+			put_row(table, row, NULL);
+		}
 	}
 }
 

@@ -59,33 +59,51 @@ json_t *result_latency_object(const struct hist *hist, bool all_timed)
 }
 
 /* Response times exist in an open loop only; there every operation is timed. */
-static json_t *ops_object(const struct params *params, const struct trial *trial, bool response,
-			  struct hist *scratch)
+json_t *result_ops_object(const struct params *params, const struct hist merged[HIST_CLASSES],
+			  bool response)
 {
+	struct hist *scratch;
 	bool all_timed = params->rate || params->latency == LATENCY_EVERY;
 	json_t *object;
 	int rc = 0;
 
 	if (response ? !params->rate : !params->rate && params->latency == LATENCY_OFF)
 		return json_null();
+	scratch = malloc(sizeof(*scratch));
+	if (!scratch)
+		return NULL;
 	object = json_object();
 	for (size_t i = 0; i < RESULT_OPS; i++) {
 		if (!result_op_in_mix(&result_ops[i], params))
 			continue;
 		hist_reset(scratch);
-		for (uint32_t w = 0; w < trial->nr_workers; w++)
-			for (int class = 0; class < HIST_CLASSES; class ++)
-				if (result_ops[i].classes >> class & 1u)
-					hist_merge(scratch,
-						   response ? &trial->workers[w].response[class] :
-							      &trial->workers[w].service[class]);
+		for (int class = 0; class < HIST_CLASSES; class ++)
+			if (result_ops[i].classes >> class & 1u)
+				hist_merge(scratch, &merged[class]);
 		rc |= json_object_set_new(object, result_ops[i].name,
 					  result_latency_object(scratch, all_timed));
 	}
+	free(scratch);
 	if (rc) {
 		json_decref(object);
 		return NULL;
 	}
+	return object;
+}
+
+static json_t *latencies(const struct params *params, const struct trial *trial, bool response)
+{
+	struct hist *merged = calloc(HIST_CLASSES, sizeof(*merged));
+	json_t *object;
+
+	if (!merged)
+		return NULL;
+	for (uint32_t w = 0; w < trial->nr_workers; w++)
+		for (int class = 0; class < HIST_CLASSES; class ++)
+			hist_merge(&merged[class], response ? &trial->workers[w].response[class] :
+							      &trial->workers[w].service[class]);
+	object = result_ops_object(params, merged, response);
+	free(merged);
 	return object;
 }
 
@@ -295,7 +313,7 @@ static int add_measurements(json_t *object, const struct params *params, const s
 	static const char *const keys[] = { "seconds",	 "ops",	    "ops_per_s", "latency",
 					    "wait",	 "stalled", "outcomes",	 "fairness",
 					    "integrity", "rate",    "intervals", "kernel",
-					    "noise" };
+					    "noise",	 "phases" };
 	struct hist *scratch;
 	int rc = 0;
 
@@ -313,8 +331,8 @@ static int add_measurements(json_t *object, const struct params *params, const s
 				  result_number((double)trial->ops / trial->seconds));
 	rc |= json_object_set_new(object, "latency",
 				  json_pack("{s:o, s:o}", "service",
-					    ops_object(params, trial, false, scratch), "response",
-					    ops_object(params, trial, true, scratch)));
+					    latencies(params, trial, false), "response",
+					    latencies(params, trial, true)));
 	rc |= json_object_set_new(object, "wait",
 				  trial->target ? json_null() : wait_object(trial, scratch));
 	rc |= json_object_set_new(object, "stalled",
@@ -326,6 +344,7 @@ static int add_measurements(json_t *object, const struct params *params, const s
 	rc |= json_object_set_new(object, "intervals", result_intervals_array(params, trial));
 	rc |= json_object_set_new(object, "kernel", result_kernel_object(trial));
 	rc |= json_object_set_new(object, "noise", noise_object(&trial->noise));
+	rc |= json_object_set_new(object, "phases", result_phases_array(params, trial));
 	free(scratch);
 	return rc;
 }

@@ -39,17 +39,23 @@ static void bad_value(struct load *load, const struct entry *entry, const char *
 	free(hints);
 }
 
-/* Cuts value at its commas; an expectation keeps them, it is a list itself. */
+/* Some values are lists themselves: their commas are no sweep's. */
+static bool is_list(enum key_id key)
+{
+	return key == KEY_EXPECT || key == KEY_PHASES;
+}
+
+/* Cuts value at its commas. */
 static void split_items(struct entry *entry)
 {
 	char *copy = scenario_strdup(entry->value, strlen(entry->value)), *rest = copy, *item;
 	size_t max = 0;
 
-	while ((item = entry->key == KEY_EXPECT ? rest : strsep(&rest, ","))) {
+	while ((item = is_list(entry->key) ? rest : strsep(&rest, ","))) {
 		entry->items = scenario_grow(entry->items, entry->nr_items, &max, sizeof(char *));
 		item = trim(item);
 		entry->items[entry->nr_items++] = scenario_strdup(item, strlen(item));
-		if (entry->key == KEY_EXPECT)
+		if (is_list(entry->key))
 			break;
 	}
 	free(copy);

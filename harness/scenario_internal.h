@@ -52,6 +52,7 @@ enum key_id {
 	KEY_DURATION,
 	KEY_WARMUP,
 	KEY_STEADY,
+	KEY_PHASES,
 	KEY_OPS,
 	KEY_TRIALS,
 	KEY_RATE,
@@ -138,6 +139,7 @@ int value_keyspace(const char *text, struct draft *draft, char *why, size_t size
 int value_keys(const char *text, struct draft *draft, char *why, size_t size);
 int value_mix(const char *text, struct draft *draft, char *why, size_t size);
 int value_ops_file(const char *text, struct draft *draft, char *why, size_t size);
+int value_phases(const char *text, struct draft *draft, char *why, size_t size); /* legs.c */
 int value_steady(const char *text, struct draft *draft, char *why, size_t size);
 int value_rate(const char *text, struct draft *draft, char *why, size_t size);
 int value_arrival(const char *text, struct draft *draft, char *why, size_t size);
@@ -167,6 +169,7 @@ void format_keyspace(const struct params *params, char *buf, size_t size);
 void format_keys(const struct params *params, char *buf, size_t size);
 void format_mix(const struct params *params, char *buf, size_t size);
 void format_ops_file(const struct params *params, char *buf, size_t size);
+void format_phases(const struct params *params, char *buf, size_t size);
 void format_steady(const struct params *params, char *buf, size_t size);
 void format_rate(const struct params *params, char *buf, size_t size);
 void format_arrival(const struct params *params, char *buf, size_t size);

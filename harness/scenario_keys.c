@@ -111,6 +111,11 @@ const struct key scenario_keys[KEY_NR] = {
 			 "warm-up goes on, at most 10 times warmup, until the rate's slope is below",
 			 OWN(steady,
 			     "off, slope:2% (of the mean, per interval, over the last 5)") },
+	[KEY_PHASES] = { "phases", "none",
+			 "a trial in phases, each reported by itself, of `duration` unless it says",
+			 OWN(phases, "none, a list of load (preload, by the clock; first), "
+				     "steady[:TIME], spike:Kx[:TIME] (K times rate), drain[:TIME] "
+				     "(nothing new; last: until all is done)") },
 	[KEY_OPS] = { "ops", "0", "operations per worker instead of duration; 0 = by duration",
 		      COUNT64(ops, 0, 1000000000000000) },
 	[KEY_TRIALS] = { "trials", "6", "how often each point is run, interleaved with the others",
@@ -259,6 +264,7 @@ static const char *key_word(const struct key *key, unsigned int idx)
 	static const char *const latency_list[] = { "sampled", "every", "off" };
 	static const char *const arrival_words[] = { "poisson", "constant", "burst", "ramp" };
 	static const char *const steady_words[] = { "off", "slope" };
+	static const char *const phase_words[] = { "none", "load", "steady", "spike", "drain" };
 	static const char *const who_words[] = { "none", "random", "holder" };
 	static const char *const mem_words[] = { "local", "interleave", "bind" };
 	const struct shmht_strategy *strategy;
@@ -281,6 +287,8 @@ static const char *key_word(const struct key *key, unsigned int idx)
 		return idx < 4 ? arrival_words[idx] : NULL;
 	case KEY_STEADY:
 		return idx < 2 ? steady_words[idx] : NULL;
+	case KEY_PHASES:
+		return idx < 5 ? phase_words[idx] : NULL;
 	case KEY_KILL:
 	case KEY_STOP:
 		return idx < 3 ? who_words[idx] : NULL;

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "legs.h"
 #include "perf_control.h"
 #include "pin.h"
 #include "shmht_clock.h"
@@ -40,7 +41,7 @@ static void count_by_perf(struct run *run, bool on)
 }
 
 /* A perf around the run counts a little more than the window, never less. */
-static void set_phase(struct run *run, enum phase phase)
+void run_set_phase(struct run *run, enum phase phase)
 {
 	if (phase == PHASE_MEASURE)
 		count_by_perf(run, true);
@@ -94,7 +95,7 @@ static int watch(struct run *run, bool silence_counts)
 	return run->trial->status == TRIAL_OK ? 0 : -1;
 }
 
-static int wait_stage(struct run *run, enum stage wanted)
+int run_wait_stage(struct run *run, enum stage wanted)
 {
 	uint64_t nap_ns = 100000;
 
@@ -116,7 +117,7 @@ static int wait_stage(struct run *run, enum stage wanted)
 	}
 }
 
-static int wait_until(struct run *run, uint64_t deadline_ns)
+int run_wait_until(struct run *run, uint64_t deadline_ns)
 {
 	uint64_t now, until;
 
@@ -138,12 +139,12 @@ static int warm_up(struct run *run)
 	uint64_t begin = shmht_monotonic_ns(), cap = STEADY_CAP * params->warmup_ns;
 	bool steady = params->steady_slope == 0;
 
-	if (wait_until(run, begin + params->warmup_ns))
+	if (run_wait_until(run, begin + params->warmup_ns))
 		return -1;
 	/* Asked anew after each interval, at least over STEADY_WINDOWS of them. */
 	while (!steady && shmht_monotonic_ns() < begin + cap) {
 		steady = series_is_steady(&run->series, params->steady_slope);
-		if (!steady && wait_until(run, series_next_ns(&run->series)))
+		if (!steady && run_wait_until(run, series_next_ns(&run->series)))
 			return -1;
 	}
 	run->trial->steady = steady;
@@ -153,20 +154,18 @@ static int warm_up(struct run *run)
 
 static int measure_by_time(struct run *run)
 {
-	const struct params *params = &run->point->params;
-
-	set_phase(run, PHASE_WARMUP);
+	run_set_phase(run, PHASE_WARMUP);
 	if (warm_up(run))
 		return -1;
 	noise_mark(&run->mark);
-	set_phase(run, PHASE_MEASURE);
+	run_set_phase(run, PHASE_MEASURE);
 	run->t_start = shmht_ticks_ordered();
-	if (wait_until(run, shmht_monotonic_ns() + params->duration_ns))
+	if (legs_run_closed(run))
 		return -1;
-	set_phase(run, PHASE_STOP);
+	run_set_phase(run, PHASE_STOP);
 	run->t_end = shmht_ticks_ordered();
 	count_by_perf(run, false);
-	return wait_stage(run, STAGE_DONE);
+	return run_wait_stage(run, STAGE_DONE);
 }
 
 /* What is told ahead, so that no worker has passed it when it hears of it. */
@@ -189,7 +188,7 @@ static int measure_open(struct run *run)
 	if (known)
 		atomic_store(&control->plan_measure,
 			     ticks + ticks_of(PLAN_AHEAD_NS + params->warmup_ns));
-	set_phase(run, PHASE_WARMUP);
+	run_set_phase(run, PHASE_WARMUP);
 	if (warm_up(run))
 		return -1;
 	if (known) {
@@ -199,17 +198,21 @@ static int measure_open(struct run *run)
 		atomic_store(&control->plan_measure, shmht_ticks() + ticks_of(PLAN_AHEAD_NS));
 	}
 	run->t_start = atomic_load(&control->plan_measure);
-	run->t_end = run->t_start + ticks_of(params->duration_ns);
+	run->t_end = run->t_start + ticks_of(legs_window_ns(params));
+	atomic_store(&control->plan_last, run->t_start + ticks_of(legs_plan_ns(params)));
 	atomic_store(&control->plan_stop, run->t_end);
-	if (wait_until(run, now + PLAN_AHEAD_NS))
+	if (run_wait_until(run, now + PLAN_AHEAD_NS))
 		return -1;
 	noise_mark(&run->mark);
-	set_phase(run, PHASE_MEASURE);
-	if (wait_until(run, now + PLAN_AHEAD_NS + params->duration_ns))
+	run_set_phase(run, PHASE_MEASURE);
+	if (legs_run_open(run, now + PLAN_AHEAD_NS))
 		return -1;
-	set_phase(run, PHASE_STOP);
+	run_set_phase(run, PHASE_STOP);
 	count_by_perf(run, false);
-	return wait_stage(run, STAGE_DONE);
+	if (run_wait_stage(run, STAGE_DONE))
+		return -1;
+	legs_end_drain(run);
+	return 0;
 }
 
 static int measure_by_ops(struct run *run)
@@ -219,8 +222,8 @@ static int measure_by_ops(struct run *run)
 		atomic_store(&run->control->plan_measure, 0);
 	}
 	noise_mark(&run->mark);
-	set_phase(run, PHASE_MEASURE);
-	if (wait_stage(run, STAGE_DONE))
+	run_set_phase(run, PHASE_MEASURE);
+	if (run_wait_stage(run, STAGE_DONE))
 		return -1;
 	count_by_perf(run, false);
 	for (uint32_t i = 0; i < run->control->nr_workers; i++)
@@ -265,6 +268,8 @@ static int collect(struct run *run)
 				    part->error, (unsigned long long)part->errors);
 	}
 	noise_since(&run->mark, workers_s, &trial->noise);
+	if (legs_collect(run))
+		return run_give_up(run, TRIAL_NOT_MEASURED, "no memory for the phases");
 	if (series_collect(&run->series, run->t_start, run->t_end, trial))
 		return run_give_up(run, TRIAL_NOT_MEASURED, "no memory for the intervals");
 	return 0;
@@ -313,12 +318,13 @@ static int create_control(struct run *run)
 	const struct params *params = &run->point->params;
 	uint32_t procs = params->procs, slots;
 	uint64_t interval_ns;
-	size_t offset;
+	size_t offset, legs;
 
-	slots = interval_plan(params->duration_ns, params->interval_ns, procs, &interval_ns);
+	slots = interval_plan(legs_window_ns(params), params->interval_ns, procs, &interval_ns);
 	offset = (sizeof(*run->control) + procs * sizeof(run->control->workers[0]) + 4095) &
 		 ~(size_t)4095;
-	run->control_bytes = offset + (size_t)procs * slots * sizeof(struct interval_slot);
+	legs = (offset + (size_t)procs * slots * sizeof(struct interval_slot) + 63) & ~(size_t)63;
+	run->control_bytes = legs + (size_t)procs * params->nr_legs * sizeof(struct leg_part);
 	run->control = control_create(run->control_bytes, &run->control_fd);
 	if (!run->control)
 		return run_give_up(run, TRIAL_NOT_MEASURED, "no memory for %u workers' results: %s",
@@ -335,7 +341,9 @@ static int create_control(struct run *run)
 	run->control->interval_ns = interval_ns;
 	run->control->trial = run->k;
 	snprintf(run->control->point, sizeof(run->control->point), "%s", run->point->name);
+	run->control->legs_offset = legs;
 	run->control->plan_measure = run->control->plan_stop = UINT64_MAX;
+	run->control->plan_last = UINT64_MAX;
 	run->series = (struct time_series){ .control = run->control,
 					    .point = run->point,
 					    .interval_ns = interval_ns };
@@ -376,7 +384,7 @@ void supervise_trial(const struct point *point, uint32_t k, struct trial *ret_tr
 	memset(ret_trial, 0, sizeof(*ret_trial));
 	ret_trial->index = k;
 	if (create_control(&run) || create_table(&run) || run_start_children(&run) ||
-	    wait_stage(&run, STAGE_READY))
+	    run_wait_stage(&run, STAGE_READY) || legs_run_load(&run))
 		goto out;
 	if (point->params.ops  ? measure_by_ops(&run) :
 	    point->params.rate ? measure_open(&run) :

@@ -27,8 +27,9 @@ struct run {
 	struct child *children;
 	uint32_t nr_children;
 	uint64_t last_progress, last_look_ns, silent_ns;
-	uint64_t t_start, t_end; /* ticks of the measured window */
-	struct noise_mark mark;	 /* before it */
+	uint64_t t_start, t_end;      /* ticks of the measured window */
+	uint64_t leg_start[LEGS_MAX]; /* of a closed loop, ticks */
+	struct noise_mark mark;	      /* before it */
 	struct time_series series;
 };
 
@@ -39,6 +40,18 @@ extern volatile int run_interrupted;
  * Returns -1. */
 __attribute__((format(printf, 3, 4))) int run_give_up(struct run *run, enum trial_status status,
 						      const char *fmt, ...);
+
+/* supervise.c: 0, or -1 once the trial was given up. */
+void run_set_phase(struct run *run, enum phase phase);
+int run_wait_stage(struct run *run, enum stage wanted);
+int run_wait_until(struct run *run, uint64_t deadline_ns);
+/* supervise_legs.c: the same, in the order of a trial. */
+int legs_run_load(struct run *run);
+int legs_run_closed(struct run *run);
+int legs_run_open(struct run *run, uint64_t begin_ns);
+/* A drain that ended early ends the window. */
+void legs_end_drain(struct run *run);
+int legs_collect(struct run *run);
 
 /* The trial's workers: forked, each with the threads that live in it. 0 or -1. */
 int run_start_children(struct run *run);

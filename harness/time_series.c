@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "legs.h"
 #include "shmht_clock.h"
 #include "supervise.h"
 
@@ -13,7 +14,17 @@ void series_set_phase(struct time_series *series, enum phase phase)
 {
 	series->begin_ns = shmht_monotonic_ns();
 	series->word = phase;
+	if (phase == PHASE_MEASURE && legs_load(&series->point->params))
+		series->word |= 1u << PHASE_LEG_SHIFT;
 	series->nr_seen = 0;
+	atomic_store(&series->control->phase, series->word);
+}
+
+void series_set_leg(struct time_series *series, uint32_t leg)
+{
+	uint32_t legs = ((1u << PHASE_BITS) - 1) & ~PHASE_MASK;
+
+	series->word = (series->word & ~legs) | leg << PHASE_LEG_SHIFT;
 	atomic_store(&series->control->phase, series->word);
 }
 
@@ -21,7 +32,7 @@ uint64_t series_next_ns(const struct time_series *series)
 {
 	uint32_t number = series->word >> PHASE_BITS;
 	uint64_t next = series->begin_ns + (number + 1) * series->interval_ns;
-	uint64_t duration_ns = series->point->params.duration_ns;
+	uint64_t duration_ns = legs_window_ns(&series->point->params);
 
 	if ((series->word & PHASE_MASK) != PHASE_MEASURE)
 		return next;

@@ -30,6 +30,8 @@ struct time_series {
 };
 
 void series_set_phase(struct time_series *series, enum phase phase);
+/* The next leg of the window begins. */
+void series_set_leg(struct time_series *series, uint32_t leg);
 /* When the present interval ends, CLOCK_MONOTONIC. */
 uint64_t series_next_ns(const struct time_series *series);
 /* Begins the next interval if it is time. */

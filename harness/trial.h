@@ -66,6 +66,14 @@ struct worker_result {
 	struct kernel_counts kernel;
 };
 
+/* What a phase of a trial had, all workers together: legs.h. */
+struct leg_result {
+	double seconds;
+	uint64_t ops;	  /* started in it */
+	uint64_t late_ns; /* at its end: since when the schedule's next one should have run */
+	struct hist service[HIST_CLASSES], response[HIST_CLASSES], wait;
+};
+
 enum trial_status { TRIAL_OK, TRIAL_FAILED, TRIAL_NOT_MEASURED };
 
 /* verify = linearizable: what was checked of the trial, and how. */
@@ -123,7 +131,9 @@ struct trial {
 	struct noise noise;	       /* around the window */
 	uint32_t nr_intervals;
 	struct interval_figures *intervals; /* [nr_intervals] */
-	struct torture_outcome *torture;    /* NULL: no torture */
+	uint32_t nr_legs;
+	struct leg_result *legs;	 /* [nr_legs] */
+	struct torture_outcome *torture; /* NULL: no torture */
 };
 
 void trial_free(struct trial *trial);

@@ -30,6 +30,9 @@ void trial_free(struct trial *trial)
 		trial->torture = NULL;
 	}
 	free(trial->intervals);
+	free(trial->legs);
+	trial->legs = NULL;
+	trial->nr_legs = 0;
 	free(trial->history);
 	trial->history = NULL;
 	trial->intervals = NULL;

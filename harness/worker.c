@@ -21,6 +21,7 @@
 
 #include "arrival.h"
 #include "fairness.h"
+#include "legs.h"
 #include "lin_check.h"
 #include "opstream.h"
 #include "shmht_clock.h"
@@ -69,6 +70,8 @@ static __attribute__((noinline)) void take_waits(struct worker *w)
 		if (!w->measuring)
 			continue;
 		hist_record(&result->wait, ns);
+		if (w->leg)
+			hist_record(&w->leg->wait, ns);
 		if (ns > STALL_NS)
 			result->stalled_ns += ns;
 		if (ns > result->longest_wait_ns)
@@ -116,6 +119,16 @@ static inline __attribute__((always_inline)) int search_in_place(struct worker *
 	int r = shmht_read_begin(w->ctx);
 
 	return r ? r : shmht_lookup(w->ctx, w->key, w->params->key_size, found, len);
+}
+
+static inline void record_service(struct worker *w, enum hist_class class, uint64_t start,
+				  uint64_t end)
+{
+	uint64_t ns = (uint64_t)((double)(end - start) * w->job->ns_per_tick + 0.5);
+
+	hist_record(&w->part->result.service[class], ns);
+	if (w->leg)
+		hist_record(&w->leg->service[class], ns);
 }
 
 /* open: waits for the planned start once everything is prepared, and returns
@@ -193,8 +206,7 @@ static inline __attribute__((always_inline)) bool do_op(struct worker *w, uint64
 	if (open)
 		open_record(w, class_of(kind, r), start, end);
 	else if (op_is_timed(op) && w->measuring)
-		hist_record(&result->service[class_of(kind, r)],
-			    (uint64_t)((double)(end - start) * w->job->ns_per_tick + 0.5));
+		record_service(w, class_of(kind, r), start, end);
 	if (__builtin_expect(w->waits_seen != w->stats->contended, 0))
 		take_waits(w);
 	return true;
@@ -211,6 +223,8 @@ static void think(const struct worker *w)
 
 /* ---- the window -------------------------------------------------------- */
 
+#include "worker_legs.inc.h"
+
 static void begin_window(struct worker *w)
 {
 	struct worker_result *result = &w->part->result;
@@ -224,6 +238,7 @@ static void begin_window(struct worker *w)
 	w->run_delay_before = run_delay(w);
 	gap_mark(&w->gaps);
 	getrusage(RUSAGE_THREAD, &w->usage_before);
+	begin_legs(w);
 	w->measuring = true;
 	kernel_begin(&w->counters, &result->kernel); /* no system call of ours after it */
 	w->part->start_ticks = shmht_ticks();
@@ -238,6 +253,7 @@ static void end_window(struct worker *w)
 	w->part->end_ticks = shmht_ticks();
 	kernel_end(&w->counters, &result->kernel); /* and none before it */
 	getrusage(RUSAGE_THREAD, &usage);
+	end_leg(w);
 	result->ops = w->ops;
 	result->user_s = timeval_s(usage.ru_utime) - timeval_s(w->usage_before.ru_utime);
 	result->sys_s = timeval_s(usage.ru_stime) - timeval_s(w->usage_before.ru_stime);
@@ -288,6 +304,7 @@ static __attribute__((noinline)) bool phase_changed(struct worker *w, uint32_t w
 	/* An open loop's window begins with the first operation planned in it. */
 	if ((word & PHASE_MASK) == PHASE_MEASURE && !w->measuring && !w->params->rate)
 		begin_window(w);
+	follow_leg(w, word);
 	w->seen = word;
 	return (word & PHASE_MASK) != PHASE_STOP;
 }
@@ -388,13 +405,6 @@ static inline __attribute__((always_inline)) void loop_ops(struct worker *w, boo
 #include "worker_open.inc.h"
 #include "worker_many.inc.h"
 
-static void wait_for_start(struct control *control)
-{
-	/* Asleep, not spinning: where workers outnumber CPUs others still set up. */
-	while (atomic_load(&control->phase) == PHASE_SETUP)
-		syscall(SYS_futex, &control->phase, FUTEX_WAIT, PHASE_SETUP, NULL, NULL, 0);
-}
-
 /* Recording has loops of its own, so that the others have no trace of it. */
 static void run_loop(struct worker *w)
 {
@@ -420,6 +430,18 @@ static void run_loop(struct worker *w)
 	}
 }
 
+static void run_window(struct worker *w)
+{
+	w->seen = PHASE_WARMUP;
+	run_loop(w);
+	if (!w->measuring)
+		return;
+	if ((w->seen & PHASE_MASK) != PHASE_STOP)
+		close_interval(w); /* ended by itself */
+	take_waits(w);
+	end_window(w);
+}
+
 void worker_run(const struct worker_job *job)
 {
 	struct worker w = { .job = job, .params = job->params };
@@ -432,20 +454,15 @@ void worker_run(const struct worker_job *job)
 	w.log = job->lin ? &job->lin->logs[job->worker] : NULL;
 	w.slots = control_slots(job->control, job->worker);
 	w.ring = MAP_FAILED;
+	w.leg_end = UINT64_MAX;
 	r = worker_set_up(&w);
 	if (!r) {
 		gap_open(&w.gaps);
 		kernel_open(&w.counters, &w.part->result.kernel);
 		atomic_store(&w.part->stage, STAGE_READY);
-		wait_for_start(job->control);
-		w.seen = PHASE_WARMUP;
-		run_loop(&w);
-		if (w.measuring) {
-			if ((w.seen & PHASE_MASK) != PHASE_STOP)
-				close_interval(&w); /* ended by itself: ops */
-			take_waits(&w);
-			end_window(&w);
-		}
+		r = wait_for_start(&w);
+		if (!r)
+			run_window(&w);
 		kernel_close(&w.counters);
 		gap_close(&w.gaps);
 	}

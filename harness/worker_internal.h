@@ -37,6 +37,10 @@ struct worker {
 	struct interval_cut cut;
 	uint64_t ops_before_window; /* for ops_ever */
 	uint32_t seen;		    /* control->phase as last acted upon */
+	/* phases */
+	struct leg_part *legs, *leg; /* NULL: none; the leg under way */
+	uint64_t leg_first_ops;	     /* w->ops when it began */
+	uint64_t leg_end;	     /* ticks, of an open loop; UINT64_MAX: the last */
 	/* open loop */
 	struct arrival arrival;
 	uint64_t planned; /* ticks */
@@ -51,6 +55,8 @@ __attribute__((format(printf, 2, 3))) void worker_error(struct worker_part *part
 /* Pinned, page tables filled, stream made, context open, its share preloaded.
  * 0 or a negative errno, with worker_error() said. */
 int worker_set_up(struct worker *w);
+/* The phase `load`: its share of the entries, by the clock. 0 or -EIO. */
+int worker_load(struct worker *w);
 /* The table's or the target's. */
 void worker_close_context(struct worker *w);
 

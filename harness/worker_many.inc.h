@@ -38,8 +38,7 @@ static void do_many(struct worker *w, const uint64_t *run, uint32_t n, bool veri
 			check_failed(w, OP_SEARCH_MANY, id, 0, sought[i].len);
 	}
 	if (timed && w->measuring)
-		hist_record(&w->part->result.service[HIST_SEARCH_MANY],
-			    (uint64_t)((double)(end - start) * w->job->ns_per_tick + 0.5));
+		record_service(w, HIST_SEARCH_MANY, start, end);
 	if (__builtin_expect(w->waits_seen != w->stats->contended, 0))
 		take_waits(w);
 }

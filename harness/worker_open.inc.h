@@ -35,6 +35,23 @@ static void open_yield(struct worker *w)
 	w->part->result.harness_calls += w->measuring;
 }
 
+/* The leg that `now` is in; the clock's reading after it, for going there takes time. */
+static __attribute__((noinline)) uint64_t open_next_leg(struct worker *w, uint64_t now)
+{
+	uint32_t leg = (uint32_t)(w->leg - w->legs), last = w->params->nr_legs - 1;
+
+	end_leg(w);
+	for (; now >= w->leg_end; leg++) {
+		if (w->leg_end > w->planned)
+			w->legs[leg].late_ns = (uint64_t)((double)(w->leg_end - w->planned) *
+							  w->job->ns_per_tick);
+		w->leg_end = leg + 1 < last ? w->leg_end + leg_ticks(w, leg + 1) : UINT64_MAX;
+	}
+	begin_leg(w, leg);
+	w->was_free = false; /* what it starts with is late because of this */
+	return shmht_ticks_ordered();
+}
+
 /* The clock's reading that found the planned start reached; 0: the run is over. */
 static uint64_t open_wait(struct worker *w)
 {
@@ -49,6 +66,9 @@ static uint64_t open_wait(struct worker *w)
 			return 0;
 		if (now >= w->planned)
 			break;
+		/* Nothing is left to be planned, and a drain need not be sat out. */
+		if (now >= atomic_load_explicit(&control->plan_last, memory_order_relaxed))
+			return 0;
 		if (w->job->sleepy) {
 			double left = (double)(w->planned - now) * w->job->ns_per_tick;
 
@@ -63,6 +83,8 @@ static uint64_t open_wait(struct worker *w)
 	}
 	if (now >= atomic_load_explicit(&control->plan_stop, memory_order_relaxed))
 		return 0;
+	if (__builtin_expect(now >= w->leg_end, 0))
+		now = open_next_leg(w, now);
 	return now;
 }
 
@@ -70,11 +92,16 @@ static void open_record(struct worker *w, enum hist_class class, uint64_t start,
 {
 	struct worker_result *result = &w->part->result;
 	double scale = w->job->ns_per_tick;
+	uint64_t late;
 
 	if (!w->measuring)
 		return;
-	hist_record(&result->service[class], (uint64_t)((double)(end - start) * scale + 0.5));
-	hist_record(&result->response[class], (uint64_t)((double)(end - w->planned) * scale + 0.5));
+	record_service(w, class, start, end);
+	late = (uint64_t)((double)(end - w->planned) * scale + 0.5);
+	hist_record(&result->response[class], late);
+	if (w->leg)
+		hist_record(&w->leg->response[class], late);
+	w->part->last_end_ticks = end;
 	if (w->was_free)
 		hist_record(&result->start_lag,
 			    (uint64_t)((double)(start - w->planned) * scale + 0.5));
@@ -85,20 +112,21 @@ static void count_backlog(struct worker *w)
 {
 	struct worker_result *result = &w->part->result;
 	uint64_t stop = atomic_load(&w->job->control->plan_stop);
+	uint64_t last = atomic_load(&w->job->control->plan_last);
 	uint64_t measure = atomic_load(&w->job->control->plan_measure);
 	const uint64_t most = 20000000; /* draws, some 0.2 s: then it is estimated */
 
-	if (w->planned >= stop || stop == UINT64_MAX)
+	if (w->planned >= last || stop == UINT64_MAX)
 		return;
 	result->backlog_late_ns = (uint64_t)((double)(stop - w->planned) * w->job->ns_per_tick);
 	if (w->planned >= measure)
 		result->planned--; /* the one in hand was counted */
-	for (; w->planned < stop && result->backlog < most; result->backlog++) {
+	for (; w->planned < last && result->backlog < most; result->backlog++) {
 		result->planned += w->planned >= measure;
 		w->planned = plan_ticks(w, arrival_next(&w->arrival));
 	}
-	if (w->planned < stop) {
-		uint64_t left = (uint64_t)((double)(stop - w->planned) * w->job->ns_per_tick /
+	if (w->planned < last) {
+		uint64_t left = (uint64_t)((double)(last - w->planned) * w->job->ns_per_tick /
 					   w->arrival.gap_ns);
 
 		result->backlog += left;
@@ -123,7 +151,7 @@ static void plan_next(struct worker *w)
 	    (w->planned >= measure || shmht_ticks() >= measure))
 		begin_window(w);
 	w->part->result.planned += w->planned >= measure &&
-				   w->planned < atomic_load_explicit(&control->plan_stop,
+				   w->planned < atomic_load_explicit(&control->plan_last,
 								     memory_order_relaxed);
 }
 

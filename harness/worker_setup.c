@@ -8,8 +8,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "legs.h"
 #include "lin_check.h"
 #include "opstream.h"
+#include "shmht_clock.h"
 #include "value.h"
 #include "worker_internal.h"
 
@@ -35,6 +37,16 @@ static int pin(const struct worker *w)
 	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
 
+/* Ids are loaded in their order, so which of them are timed is drawn by a hash. */
+static bool load_is_timed(const struct worker *w, uint64_t id)
+{
+	const struct params *params = w->params;
+
+	if (!w->leg || params->latency == LATENCY_OFF)
+		return false;
+	return params->latency == LATENCY_EVERY || value_mix(~id) % params->sample_every == 0;
+}
+
 static int preload_share(struct worker *w)
 {
 	const struct params *params = w->params;
@@ -46,17 +58,26 @@ static int preload_share(struct worker *w)
 			     value_mix(id) % (params->value_max - params->value_min + 1u);
 		int r;
 
+		uint64_t start = 0;
+
 		key_make(id, w->key, params->key_size);
 		value_fill(w->value, len, id, w->nonce++);
+		if (load_is_timed(w, id))
+			start = shmht_ticks_ordered();
 		do {
 			r = shmht_insert(w->ctx, w->key, params->key_size, w->value, len);
 			/* Many on one lock: slow is not stuck while the phase says so. */
-		} while (r == -ETIMEDOUT && atomic_load(&w->job->control->phase) == PHASE_SETUP);
+		} while (r == -ETIMEDOUT && atomic_load(&w->job->control->phase) <= PHASE_LOAD);
 		if (r) {
 			worker_error(w->part, "preload of key %llu: %s", (unsigned long long)id,
 				     strerror(-r));
 			return r;
 		}
+		if (start)
+			hist_record(&w->leg->service[HIST_INSERT],
+				    (uint64_t)((double)(shmht_ticks_ordered() - start) *
+						       w->job->ns_per_tick +
+					       0.5));
 		w->part->net++;
 		if (id % WORKER_PROGRESS_EVERY == 0)
 			atomic_store_explicit(&w->part->progress, id - from, memory_order_relaxed);
@@ -76,6 +97,32 @@ static int preload(struct worker *w)
 	if (r)
 		worker_error(w->part, "preload: %s", strerror(-r));
 	return r;
+}
+
+int worker_load(struct worker *w)
+{
+	uint64_t from, to;
+	int r;
+
+	w->leg = w->legs;
+	w->leg->start_ticks = shmht_ticks_ordered();
+	r = preload(w);
+	w->leg->end_ticks = shmht_ticks_ordered();
+	lin_preload_share(w->params, w->job->worker, &from, &to);
+	w->leg->ops = to - from;
+	w->leg = NULL;
+	if (!r && !w->job->target)
+		shmht_ctx_set_hold(w->ctx, w->params->hold_ns);
+	return r;
+}
+
+/* Touched, so that no leg begins with page faults. */
+static void make_legs(struct worker *w)
+{
+	if (!w->params->nr_legs)
+		return;
+	w->legs = control_legs(w->job->control, w->job->worker, w->params->nr_legs);
+	memset(w->legs, 0, w->params->nr_legs * sizeof(*w->legs));
 }
 
 /* A search_many call's questions: whose keys are where does not change. */
@@ -175,6 +222,9 @@ int worker_set_up(struct worker *w)
 	if (params->rate)
 		arrival_init(&w->arrival, params, w->job->trial, w->job->worker);
 	w->nonce = lin_first_nonce(w->job->trial, w->job->worker);
+	make_legs(w);
+	if (legs_load(params))
+		return 0; /* once all are there */
 	r = preload(w);
 	if (!r && !w->job->target)
 		shmht_ctx_set_hold(w->ctx, params->hold_ns);

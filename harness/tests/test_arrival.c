@@ -126,6 +126,56 @@ static void check_ramp(const char *text)
 	assert_true(ks_exponential(gaps, DRAWS) < KS_1_PERCENT);
 }
 
+/* 100 operations of a ms at the plain rate, none in the drain, three times as many in
+ * the spike; warm-up and what comes after the last leg are at the plain rate. */
+static void test_phases_stretch_the_schedule(void **state)
+{
+	struct params params = params_of("[a]\nrate = 100k\narrival = constant\nwarmup = 2ms\n"
+					 "phases = steady:1ms, drain:3ms, spike:3x:2ms, "
+					 "spike:0.5x:2ms\n");
+	const double ends_ms[] = { 2, 3, 6, 8, 10, 11 };
+	const int expected[] = { 200, 100, 0, 600, 100, 100 };
+	struct arrival arrival;
+	double at;
+	int leg = 0, nr = 0;
+
+	(void)state;
+	/* (1 + 0 + 6 + 1) ms of the plain rate in 8 ms */
+	assert_true(fabs(arrival_rate(&params) - 100e3) < 1e-6);
+	arrival_init(&arrival, &params, 0, 0);
+	for (at = arrival_next(&arrival); leg < 6; at = arrival_next(&arrival)) {
+		/* One that is due at an end may be counted on either side. */
+		while (leg < 6 && at >= ends_ms[leg] * 1e6 - 1) {
+			assert_in_range(nr, expected[leg] ? expected[leg] - 1 : 0,
+					expected[leg] + 1);
+			nr = 0;
+			leg++;
+		}
+		nr++;
+	}
+}
+
+/* Each operation's distance in work, not in time, stays exponential. */
+static void test_a_spike_stays_poisson(void **state)
+{
+	struct params params = params_of("[a]\nrate = 100k\nwarmup = 0ns\n"
+					 "phases = steady:500ms, spike:4x:250ms, steady:500ms\n");
+	static double gaps[DRAWS];
+	struct arrival arrival;
+	double last = 0;
+
+	(void)state;
+	arrival_init(&arrival, &params, 0, 0);
+	for (int i = 0; i < DRAWS; i++) {
+		double at = arrival_next(&arrival) * 1e-9, work;
+
+		work = at < 0.5 ? at : at < 0.75 ? 0.5 + 4 * (at - 0.5) : 1.5 + (at - 0.75);
+		gaps[i] = (work - last) * 100e3;
+		last = work;
+	}
+	assert_true(ks_exponential(gaps, DRAWS) < KS_1_PERCENT);
+}
+
 static void test_ramp_has_its_shape(void **state)
 {
 	(void)state;
@@ -234,6 +284,8 @@ int main(void)
 		cmocka_unit_test(test_poisson_gaps_are_exponential),
 		cmocka_unit_test(test_constant_is_evenly_spaced_over_all_workers),
 		cmocka_unit_test(test_bursts_have_their_size),
+		cmocka_unit_test(test_phases_stretch_the_schedule),
+		cmocka_unit_test(test_a_spike_stays_poisson),
 		cmocka_unit_test(test_ramp_has_its_shape),
 		cmocka_unit_test(test_ramp_to_nothing_ends),
 		cmocka_unit_test(test_same_seed_same_schedule),

@@ -30,7 +30,7 @@ PROMISED = {
     "top": ("--pid", "--fd"),
 }
 KEYS = """lock read wait stripes workers procs capacity key_size value_size preload keyspace keys mix batch ops_file
-    duration warmup steady ops trials rate arrival latency interval hold think pin pages mem seed
+    duration warmup steady phases ops trials rate arrival latency interval hold think pin pages mem seed
     verify timeout expect include""".split()
 
 USER = r"""

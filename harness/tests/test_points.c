@@ -368,25 +368,45 @@ static void robust_where_the_lock_can(void **state)
 static void defaults_are_the_contracts(void **state)
 {
 	static const char *const expected[][2] = {
-		{ "lock", "futex" },	  { "read", "locked" },
-		{ "robust", "on" },	  { "wait", "own" },
-		{ "stripes", "1" },	  { "workers", "process" },
-		{ "procs", "1" },	  { "capacity", "100k" },
-		{ "key_size", "16" },	  { "value_size", "64" },
-		{ "preload", "50k" },	  { "keyspace", "100k" },
-		{ "keys", "uniform" },	  { "mix", "search:90 insert:5 remove:5" },
-		{ "batch", "32" },	  { "ops_file", "none" },
-		{ "duration", "500ms" },  { "warmup", "100ms" },
-		{ "steady", "off" },	  { "ops", "0" },
-		{ "trials", "6" },	  { "rate", "max" },
-		{ "arrival", "poisson" }, { "latency", "sampled:64" },
-		{ "interval", "100ms" },  { "hold", "0ns" },
-		{ "think", "0ns" },	  { "pin", "spread" },
-		{ "pages", "4k" },	  { "mem", "local" },
-		{ "seed", "1" },	  { "verify", "values" },
-		{ "timeout", "1s" },	  { "kill", "none" },
-		{ "stop", "none" },	  { "churn", "none" },
-		{ "calm", "1s" },	  { "expect", "none" },
+		{ "lock", "futex" },
+		{ "read", "locked" },
+		{ "robust", "on" },
+		{ "wait", "own" },
+		{ "stripes", "1" },
+		{ "workers", "process" },
+		{ "procs", "1" },
+		{ "capacity", "100k" },
+		{ "key_size", "16" },
+		{ "value_size", "64" },
+		{ "preload", "50k" },
+		{ "keyspace", "100k" },
+		{ "keys", "uniform" },
+		{ "mix", "search:90 insert:5 remove:5" },
+		{ "batch", "32" },
+		{ "ops_file", "none" },
+		{ "duration", "500ms" },
+		{ "warmup", "100ms" },
+		{ "steady", "off" },
+		{ "phases", "none" },
+		{ "ops", "0" },
+		{ "trials", "6" },
+		{ "rate", "max" },
+		{ "arrival", "poisson" },
+		{ "latency", "sampled:64" },
+		{ "interval", "100ms" },
+		{ "hold", "0ns" },
+		{ "think", "0ns" },
+		{ "pin", "spread" },
+		{ "pages", "4k" },
+		{ "mem", "local" },
+		{ "seed", "1" },
+		{ "verify", "values" },
+		{ "timeout", "1s" },
+		{ "kill", "none" },
+		{ "stop", "none" },
+		{ "churn", "none" },
+		{ "calm", "1s" },
+		{ "expect", "none" },
 	};
 	struct loaded loaded = load_text("[a]\n");
 	char value[256];
@@ -475,7 +495,7 @@ static void keys_are_listed(void **state)
 		assert_int_equal(line[strlen(key)], ' ');
 		assert_non_null(strstr(line, "  - "));
 	}
-	assert_int_equal(idx, 39);
+	assert_int_equal(idx, 40);
 	free(text);
 	unload(&loaded);
 }

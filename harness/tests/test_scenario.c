@@ -16,7 +16,7 @@ static const struct bad bad_values[] = {
 	{ "[a]\ncapcity = 5\n", "t.ini:2: key 'capcity': found an unknown key, did you mean "
 				"'capacity'?, allowed: lock read " },
 	{ "[a]\nrobustness = on\n", "t.ini:2: key 'robustness': found an unknown key, " },
-	{ "[a]\nphases = x\n", "t.ini:2: key 'phases': found an unknown key, " },
+	{ "[a]\nfleet = x\n", "t.ini:2: key 'fleet': found an unknown key, " },
 	{ "[a]\n\n; c\nprocs = four\n", "t.ini:4: key 'procs': found 'four' (not a number), "
 					"allowed 1 to 4Ki\n" },
 	{ "[a]\nprocs = 0\n", "t.ini:2: key 'procs': found '0', allowed 1 to 4Ki\n" },
