@@ -52,7 +52,8 @@ static void show_table(const struct top *top, const char *eol, FILE *out)
 
 static void show_run(const struct top_run *run, const char *eol, FILE *out)
 {
-	static const char *const phases[] = { "setting up", "warming up", "measuring", "over" };
+	static const char *const phases[] = { "setting up", "loading", "warming up", "measuring",
+					      "over" };
 	char point[sizeof(run->control->point)], name[128], text[4][32];
 
 	if (!run->control) {
