@@ -55,15 +55,17 @@ struct control {
 	/* An open loop's window is one of planned starts. Ticks; measure and stop
 	 * are UINT64_MAX until they are known. */
 	_Atomic uint64_t plan_origin, plan_measure, plan_stop;
-	_Atomic uint64_t plan_last; /* nothing is planned from here on; at most plan_stop */
 	uint32_t nr_workers;
 	uint32_t nr_slots; /* intervals that each worker has room for */
-	size_t slots_offset, legs_offset;
+	size_t slots_offset;
 	/* For `shmbench top`, which maps this read-only and believes nothing else of it. */
 	uint64_t shape; /* CONTROL_SHAPE: what the file is, and that both builds agree on it */
 	uint64_t interval_ns;
 	uint32_t trial;
 	char point[128];
+	/* Phases: legs.h. Nothing is planned from plan_last on, which is at most plan_stop. */
+	_Atomic uint64_t plan_last;
+	size_t legs_offset;
 	struct worker_part workers[];
 };
 
