@@ -1,10 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """scripts/perf: each gives its output, or says in one line what this machine lacks."""
+import importlib.machinery
+import importlib.util
 import os
 import re
 import shutil
 import subprocess
+import sys
 import unittest
 import xml.etree.ElementTree as ElementTree
 
@@ -26,6 +29,18 @@ def programs():
     return sorted(name for name in os.listdir(FOLDER)
                   if os.access(os.path.join(FOLDER, name), os.X_OK) and
                   os.path.isfile(os.path.join(FOLDER, name)))
+
+
+def load(name):
+    """A script as a module."""
+    sys.path.insert(0, FOLDER)
+    path = os.path.join(FOLDER, name)
+    loader = importlib.machinery.SourceFileLoader(name.partition(".")[0], path)
+    module = importlib.util.module_from_spec(
+        importlib.util.spec_from_loader(loader.name, loader))
+    sys.dont_write_bytecode = True
+    loader.exec_module(module)
+    return module
 
 
 class Scripts(Case):
@@ -118,6 +133,42 @@ class Scripts(Case):
         titles = [title.text for title in root.iter("{http://www.w3.org/2000/svg}title")]
         self.assertIn("p/lock=spin: %d samples, 100.00 %%" % total, titles)
         self.assertNotIn("http", picture.replace("http://www.w3.org/2000/svg", ""))
+
+    def test_probes_of_one_strategy(self):
+        """The copy that bpftrace gets has those, the program has all, and it runs."""
+        probes = load("probes.py")
+        copy = self.path("copy")
+        try:
+            left = probes.only("futex", {"acquire", "park"}, copy)
+        except SystemExit:
+            self.skipTest("a build without probes")
+        self.assertGreater(left, 5)
+        elves = []
+        for path in (SHMBENCH, copy):
+            with open(path, "rb") as f:
+                elves.append(f.read())
+        self.assertEqual(len(elves[0]), len(elves[1]))
+        self.assertEqual(elves[1].count(b"shmht\0acquire\0") + elves[1].count(b"shmht\0park\0"),
+                         left)
+        self.assertEqual(elves[1].count(b"shmht\0release\0"), 0)
+        self.assertGreater(elves[0].count(b"shmht\0acquire\0"), 5 * left)
+        self.bench("--version", binary=copy)
+
+    def test_fields_of_a_table(self):
+        """What perf would list, of a table with two stripes mapped at 0x7f0000000000."""
+        c2c = load("c2c")
+        header = c2c.Header.__new__(c2c.Header)
+        header.parts, header.stripes = (4096, 8192, 12288, 16384), 2
+        base = 0x7f0000000000
+        lines = ["shmbench 1 PERF_RECORD_MMAP2 1/1: [0x7f0000000000(0x10000) @ 0 00:01 1 2]: "
+                 "rw-s /memfd:shmht (deleted)"]
+        for offset, hit in ((8192, "HitM"), (8192 + 256 + 128, "HitM"), (8192 + 512, "HitM"),
+                            (8192 + 512, "Hit"), (12288 + 8, "HitM"), (20000, "HitM"),
+                            (4096 + 64, "HitM"), (-8, "HitM")):
+            lines.append("%16x  |OP LOAD|LVL L3 hit|SNP %s|TLB L1 hit" % (base + offset, hit))
+        self.assertEqual(dict(c2c.hitm_by_field("\n".join(lines), header)), {
+            "stripe: lock": 1, "stripe: count": 1, "pool: lock": 1, "bucket: tags": 1, "cell": 1,
+            "slot: lock_local": 1, "(not in the table)": 1})
 
     def test_perf_that_does_not_answer(self):
         for variable, words in (("nothing", "Invalid argument"),
