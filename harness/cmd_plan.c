@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "plan.h"
 #include "plan_memory.h"
+#include "plan_project.h"
 #include "plan_scale.h"
 #include "result.h"
 #include "result_internal.h"
@@ -24,6 +25,7 @@ struct plan_options {
 	uint64_t budget_ns, memory_limit;
 	const char *out;
 	bool memory, scale, quiet;
+	uint32_t project_cpus; /* 0: not asked */
 };
 
 enum {
@@ -31,6 +33,7 @@ enum {
 	OPT_BUDGET,
 	OPT_MEMORY,
 	OPT_SCALE,
+	OPT_PROJECT,
 	OPT_LIMIT,
 	OPT_SET,
 	OPT_SECTION,
@@ -73,6 +76,12 @@ static int take_option(struct plan_options *opt, int c, const char *arg)
 	case OPT_SCALE:
 		opt->scale = true;
 		return 0;
+	case OPT_PROJECT:
+		if (project_parse(arg, &opt->project_cpus))
+			return usage_error(&command_plan,
+					   "--project: found '%s', allowed: CPUS=N, N from 2 to %u",
+					   arg, HAND_WORKERS_MAX);
+		return 0;
 	case OPT_SET:
 		if (opt->request.nr_sets == SETS_MAX)
 			return usage_error(&command_plan, "more than %d --set", SETS_MAX);
@@ -101,6 +110,7 @@ static int parse_options(int argc, char **argv, struct plan_options *opt)
 		{ "budget", required_argument, NULL, OPT_BUDGET },
 		{ "memory", no_argument, NULL, OPT_MEMORY },
 		{ "scale", no_argument, NULL, OPT_SCALE },
+		{ "project", required_argument, NULL, OPT_PROJECT },
 		{ "memory-limit", required_argument, NULL, OPT_LIMIT },
 		{ "set", required_argument, NULL, OPT_SET },
 		{ "section", required_argument, NULL, OPT_SECTION },
@@ -129,15 +139,16 @@ static int parse_options(int argc, char **argv, struct plan_options *opt)
 	opt->request.paths = (const char *const *)(argv + optind);
 	opt->request.nr_paths = (size_t)(argc - optind);
 	opt->request.sets = opt->sets;
-	if (opt->memory + opt->scale + (opt->nr_slos > 0) > 1)
-		return 1 + usage_error(&command_plan,
-				       "--slo, --scale and --memory are different questions");
+	if (opt->memory + opt->scale + (opt->nr_slos > 0) + (opt->project_cpus > 0) > 1)
+		return 1 + usage_error(&command_plan, "--slo, --scale, --project and --memory are "
+						      "different questions");
 	if (!opt->memory && optind == argc)
 		return 1 + usage_error(&command_plan, "no SCENARIO given");
-	if (!opt->memory && !opt->scale && !opt->nr_slos)
+	if (!opt->memory && !opt->scale && !opt->nr_slos && !opt->project_cpus)
 		return 1 +
 		       usage_error(&command_plan,
-				   "no --slo given, such as --slo 'search.p99<=20us'; or --scale");
+				   "no --slo given, such as --slo 'search.p99<=20us'; or --scale, "
+				   "--project");
 	if (opt->memory_limit && !opt->memory)
 		return 1 + usage_error(&command_plan, "--memory-limit goes with --memory");
 	return 0;
@@ -283,6 +294,33 @@ static int plan_scale(const struct plan_options *opt, const struct scenario *sce
 	return sig ? 128 + sig : code;
 }
 
+static int plan_project(const struct plan_options *opt, const struct scenario *scenario)
+{
+	struct project project;
+	bool any = false;
+	int r;
+
+	supervise_init();
+	r = project_run(scenario, opt->project_cpus, opt->quiet, &project);
+	if (r) {
+		project_free(&project);
+		if (supervise_interrupted())
+			return 128 + supervise_interrupted();
+		fprintf(stderr, "shmbench plan: %s\n",
+			r == -ENODATA ? "found no closed-loop point (rate = max), of which a "
+					"projection is made" :
+					strerror(-r));
+		return r == -ENODATA ? EXIT_USAGE : EXIT_NOT_MEASURED;
+	}
+	for (uint32_t i = 0; i < project.nr; i++)
+		any |= project.rows[i].nr_ranges > 0;
+	if (!opt->quiet)
+		project_print(&project, scenario->path, stdout);
+	r = save(document_of(scenario, "projection", project_json(&project)), opt->out);
+	project_free(&project);
+	return any ? r : EXIT_NOT_MEASURED;
+}
+
 static int run(int argc, char **argv)
 {
 	struct plan_options opt = { 0 };
@@ -304,9 +342,10 @@ static int run(int argc, char **argv)
 		r = scenario_load_sets(&opt.request, stderr, &scenario);
 	if (r)
 		return EXIT_USAGE;
-	code = opt.memory ? plan_memory(&opt, scenario) :
-	       opt.scale  ? plan_scale(&opt, scenario) :
-			    plan_promise(&opt, scenario);
+	code = opt.memory	? plan_memory(&opt, scenario) :
+	       opt.scale	? plan_scale(&opt, scenario) :
+	       opt.project_cpus ? plan_project(&opt, scenario) :
+				  plan_promise(&opt, scenario);
 	scenario_free(scenario);
 	return code;
 }
@@ -314,7 +353,7 @@ static int run(int argc, char **argv)
 const struct command command_plan = {
 	.name = "plan",
 	.usage = "SCENARIO --slo 'search.p99<=20us' [OPTIONS]  |  SCENARIO|RESULT.json --scale  |\n"
-		 "       --memory [SCENARIO] [OPTIONS]",
+		 "       SCENARIO --project CPUS=N  |  --memory [SCENARIO] [OPTIONS]",
 	.summary = "the load that keeps a promise on response times; the memory that a table takes",
 	.help = "  --slo PROMISE       [response.]OP.p50|p90|p99|p999|p9999<=TIME (again for more): for\n"
 		"                      each strategy the highest rate that keeps them, or, where\n"
@@ -323,6 +362,8 @@ const struct command command_plan = {
 		"  --scale             which choice is best at which number of processes and load,\n"
 		"                      what each loses elsewhere, and how it scales (Universal\n"
 		"                      Scalability Law); of a sweep run now, or of a stored result\n"
+		"  --project CPUS=N    throughput on N CPUs, as ranges, by a model of lock hand-off that\n"
+		"                      is fed with costs measured here and checked here\n"
 		"  --memory            bytes of each point's table; runs nothing\n"
 		"  --memory-limit N    and whether it fits, and what would\n"
 		"  --set KEY=VALUE     replace a key in every section (again for more; lists sweep)\n"

@@ -20,7 +20,7 @@ PROMISED = {
     "compare": (),
     "gate": ("--base", "--head", "--base-set", "--head-set", "--ignore", "--detect", "--budget",
              "--allow", "--bootstrap", "--baseline", "--instructions"),  # to come: --aa
-    "plan": ("--slo", "--budget", "--memory", "--scale"),
+    "plan": ("--slo", "--budget", "--memory", "--project", "--scale"),
     "report": ("-o",),
     "top": ("--pid", "--fd"),
     "history": ("--metric", "--filter", "--each", "--json"),

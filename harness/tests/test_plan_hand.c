@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/* The hand-off model where its answer is known in closed form, and bounds where it is not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <math.h>
+
+#include "plan_hand.h"
+
+static const enum hand_family families[] = { HAND_QUEUE, HAND_TEST_SET, HAND_PARK };
+
+static struct hand_system system_of(enum hand_family family, uint32_t workers, uint32_t cpus)
+{
+	return (struct hand_system){
+		.family = family,
+		.workers = workers,
+		.cpus = cpus,
+		.seed = 1,
+		.costs = { .outside = 400,
+			   .inside = 100,
+			   .handoff = 60,
+			   .patience = 500,
+			   .backoff = 200,
+			   .call = 400,
+			   .wake = 500,
+			   .wake_busy = 300,
+			   .latency = 3000,
+			   .change = 800,
+			   .quantum = 1e6 },
+	};
+}
+
+static struct hand_outcome simulate(const struct hand_system *system, double seconds)
+{
+	struct hand_outcome outcome;
+
+	assert_int_equal(hand_simulate(system, seconds, &outcome), 0);
+	return outcome;
+}
+
+static void assert_near(double got, double wanted, double share)
+{
+	if (!(fabs(got / wanted - 1) <= share))
+		fail_msg("%g, wanted %g within %g %%", got, wanted, share * 100);
+}
+
+static void test_one_worker(void **state)
+{
+	(void)state;
+	for (int f = 0; f < 3; f++) {
+		struct hand_system system = system_of(families[f], 1, 1);
+
+		assert_near(simulate(&system, 0.02).ops_per_s, 1e9 / 500, 0.005);
+		system.costs.hold = 1500;
+		assert_near(simulate(&system, 0.02).ops_per_s, 1e9 / 2000, 0.005);
+		assert_true(simulate(&system, 0.02).contended == 0);
+	}
+}
+
+/* Nobody waits for a lock that nobody holds for any time. */
+static void test_without_a_section_all_is_parallel(void **state)
+{
+	(void)state;
+	for (int f = 0; f < 3; f++) {
+		struct hand_system system = system_of(families[f], 8, 8);
+
+		system.costs.inside = system.costs.handoff = 0;
+		assert_near(simulate(&system, 0.01).ops_per_s, 8e9 / 400, 0.01);
+	}
+}
+
+/* No think time: the queue is always full, and each turn is a section and a hand-off. */
+static void test_a_queue_at_saturation(void **state)
+{
+	(void)state;
+	for (uint32_t n = 2; n <= 128; n *= 2) {
+		struct hand_system system = system_of(HAND_QUEUE, n, n);
+
+		system.costs.outside = 0;
+		assert_near(simulate(&system, 0.01).ops_per_s, 1e9 / 160, 0.005);
+		assert_true(simulate(&system, 0.01).min_over_max > 0.95);
+		/* Who looks only now and then has, on average, half of the pause more to wait,
+		 * and never more than all of it. */
+		system.costs.look = 50;
+		system.costs.patience = 1e9;
+		if (n > 2) {
+			assert_true(simulate(&system, 0.01).ops_per_s < 1e9 / 160);
+			assert_true(simulate(&system, 0.01).ops_per_s > 1e9 / 211);
+		}
+		system.costs.look = 0;
+		system.costs.patience = 500;
+		/* Each other one that polls makes the hand-off dearer by itself. */
+		system.costs.crowd = 0.5;
+		assert_near(simulate(&system, 0.01).ops_per_s,
+			    1e9 / (100 + 60 * (1 + 0.5 * (n - 2))), 0.02);
+	}
+}
+
+/* Machine repair with a queue: rates between those of never and of always waiting for all
+ * the others (Lazowska et al., Quantitative System Performance, 1984, table 5.1). */
+static void test_asymptotic_bounds(void **state)
+{
+	(void)state;
+	for (uint32_t n = 1; n <= 64; n = n * 3 / 2 + 1) {
+		struct hand_system system = system_of(HAND_QUEUE, n, n);
+		double x = simulate(&system, 0.01).ops_per_s / 1e9, s = n > 1 ? 160 : 100;
+
+		assert_true(x <= fmin(n / (400 + 100.0), 1 / s) * 1.01 || n == 1);
+		assert_true(x >= n / (400 + n * s) * 0.99);
+	}
+}
+
+/* The convoy: on one CPU without think time every slice ends within a section, and the
+ * others spin through theirs. */
+static void test_a_preempted_holder_wastes_the_others_slices(void **state)
+{
+	(void)state;
+	for (uint32_t n = 2; n <= 8; n++) {
+		struct hand_system system = system_of(HAND_TEST_SET, n, 1);
+
+		system.costs.outside = 0;
+		system.costs.change = 0;
+		assert_near(simulate(&system, 0.5).ops_per_s, 1e9 / 100 / n, 0.05);
+	}
+}
+
+/* First come, first served on one CPU: each turn costs somebody's patience and a change. */
+static void test_a_queue_on_one_cpu_changes_at_every_turn(void **state)
+{
+	(void)state;
+	for (uint32_t n = 2; n <= 8; n++) {
+		struct hand_system system = system_of(HAND_QUEUE, n, 1);
+
+		system.costs.outside = 0;
+		assert_near(simulate(&system, 0.05).ops_per_s, 1e9 / (100 + 500 + 800), 0.02);
+	}
+}
+
+/* Sleepers on one CPU cost next to nothing: who runs, runs free of others. */
+static void test_parking_on_one_cpu(void **state)
+{
+	struct hand_system system = system_of(HAND_PARK, 4, 1);
+
+	(void)state;
+	assert_true(simulate(&system, 0.2).ops_per_s > 0.95e9 / 500);
+	system.costs.spin_max = 2000;
+	assert_true(simulate(&system, 0.2).ops_per_s > 0.95e9 / 500);
+}
+
+/* Nothing beats the two resources, whatever the family and the number. */
+static void test_no_more_than_there_is(void **state)
+{
+	(void)state;
+	for (int f = 0; f < 3; f++)
+		for (uint32_t cpus = 1; cpus <= 16; cpus *= 2)
+			for (uint32_t n = 1; n <= 64; n *= 2) {
+				struct hand_system system = system_of(families[f], n, cpus);
+
+				system.costs.quantum = 2e4;
+				double x = simulate(&system, 0.02).ops_per_s / 1e9;
+				double most = fmin(fmin(n, cpus) / 500.0, 1 / 100.0);
+
+				if (!(x > 0 && x <= most * 1.02))
+					fail_msg("family %d, %u on %u: %g of %g", f, n, cpus, x,
+						 most);
+			}
+}
+
+/* A poll takes the line away from a holder that comes back: its next acquire pays for it,
+ * though nobody else has had the lock. */
+static void test_polling_costs_the_holder(void **state)
+{
+	struct hand_system system = system_of(HAND_PARK, 2, 2);
+	double slow, fast;
+
+	(void)state;
+	system.costs.spin_max = 1e6;
+	system.costs.outside = 10;
+	system.costs.backoff = 20;
+	slow = simulate(&system, 0.01).ops_per_s;
+	system.costs.handoff = 0;
+	fast = simulate(&system, 0.01).ops_per_s;
+	assert_true(slow < fast * 110 / 160 && slow > 0.8e9 / 170);
+}
+
+static void test_same_seed_same_run(void **state)
+{
+	(void)state;
+	for (int f = 0; f < 3; f++) {
+		struct hand_system system = system_of(families[f], 12, 4);
+		struct hand_outcome a = simulate(&system, 0.01), b = simulate(&system, 0.01);
+
+		assert_true(a.ops == b.ops && a.min_over_max == b.min_over_max);
+		system.seed = 2;
+		assert_true(simulate(&system, 0.01).ops != a.ops);
+	}
+}
+
+/* Twice as slow in everything is half the rate. */
+static void test_scale(void **state)
+{
+	(void)state;
+	for (int f = 0; f < 3; f++) {
+		struct hand_system fast = system_of(families[f], 6, 2), slow = fast;
+
+		slow.costs = (struct hand_costs){ .outside = 800,
+						  .inside = 200,
+						  .handoff = 120,
+						  .patience = 1000,
+						  .backoff = 400,
+						  .call = 800,
+						  .wake = 1000,
+						  .wake_busy = 600,
+						  .latency = 6000,
+						  .change = 1600,
+						  .quantum = 2e6 };
+		assert_near(simulate(&fast, 0.05).ops_per_s, 2 * simulate(&slow, 0.1).ops_per_s,
+			    1e-3);
+	}
+}
+
+static void test_no_such_system(void **state)
+{
+	struct hand_outcome outcome;
+	struct hand_system system = system_of(HAND_QUEUE, 0, 1);
+
+	(void)state;
+	assert_int_equal(hand_simulate(&system, 1, &outcome), -EINVAL);
+	system.workers = HAND_WORKERS_MAX + 1;
+	assert_int_equal(hand_simulate(&system, 1, &outcome), -EINVAL);
+	system = system_of(HAND_QUEUE, 1, 1);
+	system.costs.inside = system.costs.outside = 0;
+	assert_int_equal(hand_simulate(&system, 1, &outcome), -EINVAL);
+	system.costs.inside = NAN;
+	assert_int_equal(hand_simulate(&system, 1, &outcome), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_worker),
+		cmocka_unit_test(test_without_a_section_all_is_parallel),
+		cmocka_unit_test(test_a_queue_at_saturation),
+		cmocka_unit_test(test_asymptotic_bounds),
+		cmocka_unit_test(test_a_preempted_holder_wastes_the_others_slices),
+		cmocka_unit_test(test_a_queue_on_one_cpu_changes_at_every_turn),
+		cmocka_unit_test(test_parking_on_one_cpu),
+		cmocka_unit_test(test_no_more_than_there_is),
+		cmocka_unit_test(test_polling_costs_the_holder),
+		cmocka_unit_test(test_same_seed_same_run),
+		cmocka_unit_test(test_scale),
+		cmocka_unit_test(test_no_such_system),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,68 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""`shmbench plan --project` from outside: ranges, what is marked, what is refused."""
+import os
+import unittest
+
+from cli_fixture import Case
+
+CPUS = len(os.sched_getaffinity(0))
+POINT = "[a]\ncapacity = 1000\nstripes = 1\nmix = search:90 insert:5 remove:5\n"
+
+
+class Project(Case):
+    @unittest.skipIf(CPUS < 2, "one CPU: no hand-off to measure")
+    def test_ranges(self):
+        target = 8 * CPUS + 1
+        self.write("p.ini", POINT + "lock = ticket, rwlock\n[open]\nrate = 1k\n")
+        # With other programs running, two workers may hardly ever have met: exit 3, and why.
+        for _ in range(4):
+            done = self.start("plan", "p.ini", "--project", "CPUS=%d" % target, "--out", "p.json",
+                              "--set", "duration=40ms").wait(120)
+            projection = self.load("p.json")["projection"]
+            ticket, rwlock = projection["rows"]
+            if done.code != 3:
+                break
+            self.assertIn("could not be told apart", ticket["not_projected"])
+        self.assertEqual(done.code, 0, done.err)
+        self.assertTrue(all(value > 0 for value in projection["host_ns"].values()))
+        self.assertEqual((ticket["family"], ticket["not_projected"]), ("queue", None))
+        self.assertEqual([check["procs"] for check in ticket["checks"]], [1, 2, 3, 4, 6, 8])
+        for check in ticket["checks"]:
+            self.assertGreater(check["model"], 0)
+            self.assertIn(check["ops_per_s"]["n"], range(1, 7))
+        # One process alone is what the costs were split from.
+        alone = ticket["checks"][0]
+        self.assertAlmostEqual(alone["model"] / alone["ops_per_s"]["median"], 1, delta=0.05)
+        worst = max(max(check["model"] / check["ops_per_s"]["median"],
+                        check["ops_per_s"]["median"] / check["model"]) - 1
+                    for check in ticket["checks"])
+        self.assertAlmostEqual(ticket["off"], worst, places=6)
+        self.assertEqual([range_["cpus"] for range_ in ticket["ranges"]],
+                         [2 ** k for k in range(1, target.bit_length())] + [target])
+        for range_ in ticket["ranges"]:
+            self.assertLess(range_["low"], range_["high"])
+            self.assertEqual(range_["extrapolated"], range_["cpus"] > 4 * CPUS)
+        self.assertEqual((rwlock["checks"], rwlock["ranges"]), ([], []))
+        self.assertIn("not projected: the model has queue", done.out)
+        self.assertRegex(done.out, r"\n    %d +\S+\.\.\S+/s  EXTRAPOLATED\n" % target)
+        self.assertIn("What it rests on: ", done.out)
+
+    def test_wrong_usage(self):
+        self.write("p.ini", POINT)
+        self.write("open.ini", POINT + "rate = 1k\n")
+        for wrong in ("64", "CPUS=", "CPUS=1", "CPUS=1025", "CPUS=x", "cpus=64", "CPUS=-4"):
+            self.assertIn("--project", self.bench("plan", "p.ini", "--project", wrong, code=2).err)
+        self.bench("plan", "p.ini", "--project", "CPUS=64", "--scale", code=2)
+        self.bench("plan", "--project", "CPUS=64", code=2)
+        done = self.bench("plan", "open.ini", "--project", "CPUS=64", code=2)
+        self.assertIn("closed-loop", done.err)
+
+    def test_nothing_to_project_is_not_measured(self):
+        self.write("p.ini", POINT.replace("stripes = 1", "stripes = 4"))
+        done = self.bench("plan", "p.ini", "--project", "CPUS=64", code=3)
+        self.assertIn("stripes", done.out)
+
+
+if __name__ == "__main__":
+    unittest.main()
