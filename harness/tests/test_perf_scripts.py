@@ -100,7 +100,8 @@ class Scripts(Case):
                 code, out, _ = self.script(name, "--help")
                 self.assertEqual(code, 0)
                 self.assertIn("SCENARIO", out)
-                self.assertEqual(self.script(name, "--nope")[0], 2)
+        for name in ("stat", "trace"):
+            self.assertEqual(self.script(name, "--nope")[0], 2)
 
     def test_stat_counts_the_window_alone(self):
         code, out, err = self.script("stat", "p.ini", "--set", "procs=1", "--set",

@@ -90,13 +90,13 @@ class Top(Case):
     def test_rates_agree_with_the_run(self):
         """What a whole trial had, and what top saw of it."""
         self.write("t.ini", RUN)
-        run = self.start("run", "t.ini", "--out", "r.json", "--set", "duration=1500ms")
+        run = self.start("run", "t.ini", "--out", "r.json", "--set", "duration=800ms")
         self.assertTrue(wait_for(lambda: descriptors(run.pid, "shmht"), 20))
         fd = descriptors(run.pid, "shmht")[0]
         seen = []
         while True:
             done = self.start("top", "--pid", str(run.pid), "--fd", str(fd),
-                              "--interval", "200ms").wait(20)
+                              "--interval", "150ms").wait(20)
             if done.code:
                 break
             rate = re.search(r"rate +([\d.]+)([kM]?) ops/s.*measuring", done.out)
@@ -135,7 +135,7 @@ class Top(Case):
         process, fd, _ = self.holder()
         top = self.start("top", "--pid", str(process.pid), "--fd", str(fd), "--count", "10000",
                          *FAST)
-        time.sleep(0.5)
+        self.assertTrue(wait_for(lambda: os.fstat(top.files[0].fileno()).st_size, 20))
         process.stdin.close()
         process.wait(10)
         top.wait(20)
@@ -149,7 +149,7 @@ class Top(Case):
         self.assertEqual(out.count("table  pid"), 3)
         top = self.start("top", "--pid", str(process.pid), "--fd", str(fd), "--count", "10000",
                          *FAST)
-        time.sleep(0.5)
+        self.assertTrue(wait_for(lambda: os.fstat(top.files[0].fileno()).st_size, 20))
         os.kill(top.pid, signal.SIGINT)
         self.assertEqual(top.wait(20).code, 130)
 
