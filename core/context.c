@@ -253,10 +253,51 @@ void shmht_ctx_set_timeout(struct shmht_ctx *ctx, uint64_t timeout_ns)
 	ctx->timeout_ticks = (uint64_t)ceil(ticks);
 }
 
+/* What decides whether an operation takes its short ways. */
+static void set_ways(struct shmht_ctx *ctx)
+{
+	ctx->leaves_late = ctx->hold_ticks || ctx->timed;
+	/* Without a lock a search is no section that could be timed. */
+	ctx->plain = !ctx->hold_ticks && is_plain(ctx) &&
+		     !(ctx->timed && ctx->read == SHMHT_READ_LOCKED);
+}
+
 void shmht_ctx_set_hold(struct shmht_ctx *ctx, uint64_t hold_ns)
 {
 	ctx->hold_ticks = (uint64_t)ceil((double)hold_ns / shmht_ns_per_tick());
-	ctx->plain = !ctx->hold_ticks && is_plain(ctx);
+	set_ways(ctx);
+}
+
+void shmht_ctx_time_section(struct shmht_ctx *ctx, bool next)
+{
+	ctx->timed = next;
+	ctx->contended_before = ctx->stats.contended;
+	set_ways(ctx);
+}
+
+void section_begins(struct shmht_ctx *ctx)
+{
+	const struct shmht_lock_stats *stats = &ctx->stats;
+
+	/* The last wait was for this lock, if there was one. */
+	ctx->entered_wait = stats->contended == ctx->contended_before ?
+				    0 :
+				    stats->wait_ticks[(stats->contended - 1) % SHMHT_WAIT_RING];
+	ctx->entered_ticks = shmht_ticks();
+}
+
+void section_ends(struct shmht_ctx *ctx)
+{
+	struct shmht_lock_stats *stats = &ctx->stats;
+	uint64_t now = shmht_ticks();
+
+	/* Asked for inside of a section: its beginning was not seen. */
+	if (ctx->entered_ticks) {
+		stats->timed_wait[stats->timed % SHMHT_WAIT_RING] = ctx->entered_wait;
+		stats->timed_hold[stats->timed++ % SHMHT_WAIT_RING] = now - ctx->entered_ticks;
+	}
+	ctx->entered_ticks = 0;
+	shmht_ctx_time_section(ctx, false);
 }
 
 const struct shmht_lock_stats *shmht_ctx_stats(const struct shmht_ctx *ctx)

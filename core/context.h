@@ -62,9 +62,13 @@ struct shmht_ctx {
 	uint32_t robust;     /* intents are written, and a dead holder's lock is taken over */
 	uint32_t tid;
 	/* Keys of 16 bytes and values of 64 are allowed, the hash is XXH3, no hold: a
-	 * search may take its short way, see op_search(). */
+	 * search may take its short way, see op_search(); none is timed either. */
 	bool plain;
+	bool timed;	  /* the next critical section is: shmht_ctx_time_section() */
+	bool leaves_late; /* there is something to do before a stripe's lock is released */
 	uint64_t hold_ticks;
+	uint64_t entered_ticks, entered_wait; /* of the section that is timed */
+	uint64_t contended_before;	      /* stats.contended when it was asked for */
 	uint64_t timeout_ticks;
 	uint64_t timeout_ns;
 	enum shmht_wait wait;
@@ -134,6 +138,10 @@ int rcu_ctx_open(struct shmht_ctx *ctx, struct shmht_error *err);
 int rcu_epoch_advance(struct shmht_ctx *ctx, uint64_t *ret_epoch);
 /* 0 once they have; -ETIMEDOUT, with the holder noted; -EBUSY instead of a wait. */
 int rcu_epoch_wait(struct shmht_ctx *ctx, uint64_t epoch, bool may_wait);
+
+/* A timed section's beginning and, its lock still held, its end. */
+void section_begins(struct shmht_ctx *ctx);
+void section_ends(struct shmht_ctx *ctx);
 
 /* Where things are in this map: what walking a table needs. */
 void ctx_set_table(struct shmht_ctx *ctx, struct shmht *map);

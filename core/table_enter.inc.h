@@ -184,26 +184,34 @@ INLINE int enter_late(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool sha
 
 INLINE int enter_as(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool shared)
 {
-	return likely(enter_free(ctx, stripe, shared)) ? 0 : enter_late(ctx, stripe, shared);
+	int r = likely(enter_free(ctx, stripe, shared)) ? 0 : enter_late(ctx, stripe, shared);
+
+	/* Two instructions; a plain search is not timed and does not come by here. */
+	if (unlikely(ctx->timed) && !r)
+		section_begins(ctx);
+	return r;
 }
 
 /*
  * Not cold: gcc 12 then counts the copy before it in `none`, which has nothing
  * else in between, as cold too, and makes it a rep movs that costs 10 ns.
  */
-static __attribute__((noinline)) void hold_busy(const struct shmht_ctx *ctx)
+static __attribute__((noinline)) void leave_late(struct shmht_ctx *ctx)
 {
 	uint64_t start = shmht_ticks();
 
-	while (shmht_ticks() - start < ctx->hold_ticks)
+	while (ctx->hold_ticks && shmht_ticks() - start < ctx->hold_ticks)
 		shmht_pause();
+	if (ctx->timed)
+		section_ends(ctx);
 }
 
-/* With the time that shmht_ctx_set_hold() asks for spent inside the section. */
+/* With the time that shmht_ctx_set_hold() asks for spent inside the section, and the
+ * section timed where that was asked for. */
 INLINE void leave_as(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool shared)
 {
-	if (unlikely(ctx->hold_ticks))
-		hold_busy(ctx);
+	if (unlikely(ctx->leaves_late))
+		leave_late(ctx);
 	leave_free(ctx, stripe, shared);
 }
 

@@ -134,8 +134,8 @@ INLINE void retire(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint32_t ce
 INLINE void leave_changed(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct shm_bucket *b,
 			  shm_word *note, bool lockless)
 {
-	if (unlikely(ctx->hold_ticks))
-		hold_busy(ctx);
+	if (unlikely(ctx->leaves_late))
+		leave_late(ctx);
 	change_done(ctx, b, note, lockless);
 	leave_free(ctx, stripe, false);
 }

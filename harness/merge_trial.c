@@ -166,6 +166,7 @@ int merge_trials(const json_t *trials, json_t **ret_trial)
 {
 	struct hist *scratch = malloc(sizeof(*scratch));
 	json_t *trial = json_object(), *service = NULL, *response = NULL, *wait = NULL;
+	json_t *hold = NULL;
 	int r = scratch && trial && !add_sums(trial, trials) ? 0 : -ENOMEM;
 
 	if (!r)
@@ -174,16 +175,20 @@ int merge_trials(const json_t *trials, json_t **ret_trial)
 		r = merge_clock(trials, "response", scratch, &response);
 	if (!r)
 		r = merge_latency(trials, NULL, "wait", scratch, &wait);
+	if (!r)
+		r = merge_latency(trials, NULL, "hold", scratch, &hold);
 	free(scratch);
 	if (r) {
 		json_decref(service);
 		json_decref(response);
+		json_decref(wait);
 		json_decref(trial);
 		return r;
 	}
 	if (json_object_set_new(trial, "latency",
 				json_pack("{s:o, s:o}", "service", service, "response", response)) |
-	    json_object_set_new(trial, "wait", wait ? wait : json_null())) {
+	    json_object_set_new(trial, "wait", wait ? wait : json_null()) |
+	    json_object_set_new(trial, "hold", hold ? hold : json_null())) {
 		json_decref(trial);
 		return -ENOMEM;
 	}

@@ -56,6 +56,7 @@ struct totals {
 	double ops, cpu_s, stalled_s, worker_s;
 	double hits, searches;
 	double syscalls;      /* NaN: not counted in some trial */
+	double held_ns, held; /* sampled sections of the lock: together, and how many */
 	double worst_wait_ns; /* NaN: no acquire had to wait, or not known */
 };
 
@@ -92,6 +93,17 @@ static void add_hits(struct totals *totals, const json_t *outcomes)
 	}
 }
 
+/* A trial without samples adds nothing. */
+static void add_held(struct totals *totals, const json_t *hold)
+{
+	double nr = result_get_number(hold, "count"), mean = result_get_number(hold, "mean_ns");
+
+	if (!(nr > 0) || !(mean >= 0))
+		return;
+	totals->held_ns += nr * mean;
+	totals->held += nr;
+}
+
 static void add_totals(struct totals *totals, const json_t *trials)
 {
 	for (size_t i = 0; i < json_array_size(trials); i++) {
@@ -103,6 +115,7 @@ static void add_totals(struct totals *totals, const json_t *trials)
 		totals->syscalls += result_get_number(trial, "ops") *
 				    result_get_number(json_object_get(trial, "kernel"),
 						      "syscalls_per_op");
+		add_held(totals, json_object_get(trial, "hold"));
 		add_hits(totals, json_object_get(trial, "outcomes"));
 		totals->worst_wait_ns = fmax(totals->worst_wait_ns,
 					     result_get_number(json_object_get(trial, "wait"),
@@ -141,6 +154,7 @@ static int add_table_figures(json_t *summary, const json_t *trials)
 	add_totals(&totals, trials);
 	/* 0 / 0 is NaN, which is null: nothing was there to be measured. */
 	rc |= json_object_set_new(summary, "worst_wait_ns", result_number(totals.worst_wait_ns));
+	rc |= json_object_set_new(summary, "held_ns", result_number(totals.held_ns / totals.held));
 	rc |= json_object_set_new(summary, "stalled",
 				  result_number(totals.stalled_s / totals.worker_s));
 	rc |= json_object_set_new(summary, "cpu_ns_per_op",

@@ -23,6 +23,7 @@ enum column {
 	COL_P99,
 	COL_P999,
 	COL_WORST_WAIT,
+	COL_HELD,
 	COL_STALLED,
 	COL_CPU,
 	COL_KERNEL,
@@ -47,6 +48,7 @@ static const struct {
 	[COL_P99] = { "", "p99", 2, false },
 	[COL_P999] = { "", "p99.9", 2, false },
 	[COL_WORST_WAIT] = { "worst", "wait", 2, false },
+	[COL_HELD] = { "lock", "held", 2, false },
 	[COL_STALLED] = { "", "stalled%", 2, false },
 	[COL_CPU] = { "CPU", "ns/op", 2, false },
 	[COL_KERNEL] = { "kernel", "/op", 2, false },
@@ -60,14 +62,14 @@ static const struct {
  * open loop the rate was asked for, and the response times lead. */
 static const char *const latency_titles[] = { "service, closed loop", "response, open loop" };
 static const int closed_order[COL_NR] = {
-	COL_POINT,  COL_RATE,	  COL_RATE_INTERVAL, COL_RATE_TRIALS, COL_P50,
-	COL_P99,    COL_P999,	  COL_WORST_WAIT,    COL_STALLED,     COL_CPU,
-	COL_KERNEL, COL_FAIRNESS, COL_HITS,	     COL_DEAD_HOLDER, COL_FLAGS,
+	COL_POINT,    COL_RATE,	      COL_RATE_INTERVAL, COL_RATE_TRIALS, COL_P50, COL_P99,
+	COL_P999,     COL_WORST_WAIT, COL_HELD,		 COL_STALLED,	  COL_CPU, COL_KERNEL,
+	COL_FAIRNESS, COL_HITS,	      COL_DEAD_HOLDER,	 COL_FLAGS,
 };
 static const int open_order[COL_NR] = {
-	COL_POINT,	   COL_P99,	    COL_P50,	    COL_P999,	     COL_RATE,
-	COL_RATE_INTERVAL, COL_RATE_TRIALS, COL_WORST_WAIT, COL_STALLED,     COL_CPU,
-	COL_KERNEL,	   COL_FAIRNESS,    COL_HITS,	    COL_DEAD_HOLDER, COL_FLAGS,
+	COL_POINT,	 COL_P99,	 COL_P50,	  COL_P999,    COL_RATE, COL_RATE_INTERVAL,
+	COL_RATE_TRIALS, COL_WORST_WAIT, COL_HELD,	  COL_STALLED, COL_CPU,	 COL_KERNEL,
+	COL_FAIRNESS,	 COL_HITS,	 COL_DEAD_HOLDER, COL_FLAGS,
 };
 
 #define CELL_BYTES 240
@@ -151,6 +153,8 @@ static void fill_latency(struct row *row, const json_t *summary, const struct re
 				 glyphs, row->cells[cells[i].column], CELL_BYTES);
 	result_format_ns(result_get_number(summary, "worst_wait_ns"), glyphs,
 			 row->cells[COL_WORST_WAIT], CELL_BYTES);
+	result_format_ns(result_get_number(summary, "held_ns"), glyphs, row->cells[COL_HELD],
+			 CELL_BYTES);
 }
 
 static void fill_flags(struct row *row, const json_t *summary)

@@ -115,6 +115,21 @@ static json_t *wait_object(const struct trial *trial, struct hist *scratch)
 	return result_latency_object(scratch, true);
 }
 
+/* Where every operation is timed, none has room for more clock reads. */
+static bool samples_locks(const struct params *params, const struct trial *trial)
+{
+	return !trial->target && !trial->torture && !params->rate &&
+	       params->latency == LATENCY_SAMPLED;
+}
+
+static json_t *hold_object(const struct trial *trial, struct hist *scratch)
+{
+	hist_reset(scratch);
+	for (uint32_t w = 0; w < trial->nr_workers; w++)
+		hist_merge(scratch, &trial->workers[w].held);
+	return result_latency_object(scratch, false);
+}
+
 static double stalled_share(const struct trial *trial)
 {
 	double stalled_s = 0;
@@ -152,8 +167,19 @@ static json_t *outcomes_object(const struct params *params, const struct trial *
 	return outcomes;
 }
 
-static json_t *lock_object(const struct shmht_lock_stats *lock)
+static json_t *split_object(const struct hist *hist)
 {
+	bool any = hist->count > 0;
+
+	return json_pack("{s:o, s:o, s:o}", "count", result_count(hist->count), "mean_ns",
+			 result_number(any ? hist_mean(hist) : NAN), "max_sampled_ns",
+			 any ? result_count(hist->max_ns) : json_null());
+}
+
+/* timed: how long the lock was waited for and held was sampled. */
+static json_t *lock_object(const struct worker_result *worker, bool timed)
+{
+	const struct shmht_lock_stats *lock = &worker->lock;
 	json_t *object = json_object();
 	int rc = 0;
 
@@ -166,6 +192,10 @@ static json_t *lock_object(const struct shmht_lock_stats *lock)
 	rc |= json_object_set_new(object, "yields", result_count(lock->yields));
 	rc |= json_object_set_new(object, "recovered", result_count(lock->recovered));
 	rc |= json_object_set_new(object, "timeouts", result_count(lock->timeouts));
+	rc |= json_object_set_new(object, "wait_ns",
+				  timed ? split_object(&worker->held_wait) : json_null());
+	rc |= json_object_set_new(object, "hold_ns",
+				  timed ? split_object(&worker->held) : json_null());
 	if (rc) {
 		json_decref(object);
 		return NULL;
@@ -174,7 +204,7 @@ static json_t *lock_object(const struct shmht_lock_stats *lock)
 }
 
 /* target: its locks and waits are not known. */
-static json_t *worker_object(const struct worker_result *worker, bool target)
+static json_t *worker_object(const struct worker_result *worker, bool target, bool timed)
 {
 	json_t *object = json_object();
 	int rc = 0;
@@ -191,7 +221,7 @@ static json_t *worker_object(const struct worker_result *worker, bool target)
 	rc |= json_object_set_new(object, "run_delay_s", result_number(worker->run_delay_s));
 	rc |= json_object_set_new(object, "minor_faults", result_count(worker->minor_faults));
 	rc |= json_object_set_new(object, "lock",
-				  target ? json_null() : lock_object(&worker->lock));
+				  target ? json_null() : lock_object(worker, timed));
 	rc |= json_object_set_new(object, "stalled_s",
 				  result_number(target ? NAN : (double)worker->stalled_ns * 1e-9));
 	rc |= json_object_set_new(object, "longest_gap_ns", result_count(worker->longest_gap_ns));
@@ -204,14 +234,15 @@ static json_t *worker_object(const struct worker_result *worker, bool target)
 	return object;
 }
 
-static json_t *workers_array(const struct trial *trial)
+static json_t *workers_array(const struct params *params, const struct trial *trial)
 {
 	json_t *workers = json_array();
 	int rc = 0;
 
 	for (uint32_t w = 0; w < trial->nr_workers; w++)
 		rc |= json_array_append_new(workers,
-					    worker_object(&trial->workers[w], trial->target));
+					    worker_object(&trial->workers[w], trial->target,
+							  samples_locks(params, trial)));
 	if (rc) {
 		json_decref(workers);
 		return NULL;
@@ -313,7 +344,7 @@ static int add_measurements(json_t *object, const struct params *params, const s
 	static const char *const keys[] = { "seconds",	 "ops",	    "ops_per_s", "latency",
 					    "wait",	 "stalled", "outcomes",	 "fairness",
 					    "integrity", "rate",    "intervals", "kernel",
-					    "noise",	 "phases" };
+					    "noise",	 "phases",  "hold" };
 	struct hist *scratch;
 	int rc = 0;
 
@@ -335,6 +366,9 @@ static int add_measurements(json_t *object, const struct params *params, const s
 					    latencies(params, trial, true)));
 	rc |= json_object_set_new(object, "wait",
 				  trial->target ? json_null() : wait_object(trial, scratch));
+	rc |= json_object_set_new(object, "hold",
+				  samples_locks(params, trial) ? hold_object(trial, scratch) :
+								 json_null());
 	rc |= json_object_set_new(object, "stalled",
 				  result_number(trial->target ? NAN : stalled_share(trial)));
 	rc |= json_object_set_new(object, "outcomes", outcomes_object(params, trial));
@@ -369,7 +403,7 @@ json_t *result_trial_object(const struct params *params, const struct trial *tri
 	rc |= add_measurements(object, params, trial);
 	/* Under torture they come and go, and only their sums are kept. */
 	rc |= json_object_set_new(object, "workers",
-				  trial->torture ? json_null() : workers_array(trial));
+				  trial->torture ? json_null() : workers_array(params, trial));
 	if (trial->torture)
 		rc |= json_object_set_new(object, "recovery", result_torture_object(trial));
 	rc |= json_object_set_new(object, "warmup_s", result_number(trial->warmup_s));

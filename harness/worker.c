@@ -83,6 +83,8 @@ static __attribute__((noinline)) void take_waits(struct worker *w)
 	}
 }
 
+#include "worker_split.inc.h"
+
 static inline enum outcome outcome_of(int r)
 {
 	if (__builtin_expect(r == 0, 1))
@@ -131,6 +133,14 @@ static inline void record_service(struct worker *w, enum hist_class class, uint6
 		hist_record(&w->leg->service[class], ns);
 }
 
+static inline void record_timed(struct worker *w, enum hist_class class, uint64_t start,
+				uint64_t end)
+{
+	record_service(w, class, start, end);
+	if (++w->timed_ops % SPLIT_EVERY == 0 && splits(w))
+		split_next(w);
+}
+
 /* open: waits for the planned start once everything is prepared, and returns
  * false when the run ends before it. record: into the log, with values verified. */
 static inline __attribute__((always_inline)) bool do_op(struct worker *w, uint64_t op, bool verify,
@@ -156,6 +166,8 @@ static inline __attribute__((always_inline)) bool do_op(struct worker *w, uint64
 		if (!start)
 			return false;
 	} else if (op_is_timed(op)) {
+		if (splits(w))
+			shmht_ctx_time_section(w->ctx, false);
 		start = shmht_ticks_ordered();
 	}
 	if (record)
@@ -206,7 +218,7 @@ static inline __attribute__((always_inline)) bool do_op(struct worker *w, uint64
 	if (open)
 		open_record(w, class_of(kind, r), start, end);
 	else if (op_is_timed(op) && w->measuring)
-		record_service(w, class_of(kind, r), start, end);
+		record_timed(w, class_of(kind, r), start, end);
 	if (__builtin_expect(w->waits_seen != w->stats->contended, 0))
 		take_waits(w);
 	return true;

@@ -23,8 +23,9 @@ struct worker {
 	struct shmht_sought *sought; /* search_many in the mix: [batch], with room for all */
 	unsigned char *many_room;    /* of keys and values */
 	uint64_t nonce;
-	struct lin_log *log; /* verify = linearizable */
-	uint64_t waits_seen; /* of stats->contended */
+	struct lin_log *log;		   /* verify = linearizable */
+	uint64_t waits_seen;		   /* of stats->contended */
+	uint64_t sections_seen, timed_ops; /* of stats->timed; operations that were timed */
 	uint64_t ops;
 	bool measuring;
 	struct shmht_lock_stats stats_before;

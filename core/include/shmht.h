@@ -242,6 +242,14 @@ void shmht_ctx_set_timeout(struct shmht_ctx *ctx, uint64_t timeout_ns);
 /* Busy time added inside each operation's critical section, for experiments. */
 void shmht_ctx_set_hold(struct shmht_ctx *ctx, uint64_t hold_ns);
 
+/*
+ * Times the next critical section under a stripe's lock, and no other (false: not even
+ * that one): how long the lock was waited for and held, in the context's statistics. It
+ * costs that section two reads of the clock; the others two instructions each, and
+ * searches of keys and values of the usual sizes none.
+ */
+void shmht_ctx_time_section(struct shmht_ctx *ctx, bool next);
+
 enum shmht_holder_state {
 	SHMHT_HOLDER_UNKNOWN = 0, /* gone again, or not known to the strategy */
 	SHMHT_HOLDER_RUNNING,
@@ -292,6 +300,10 @@ struct shmht_lock_stats {
 	uint64_t timeouts;
 	uint64_t recovered; /* acquired from a holder that had died */
 	uint64_t wait_ticks[SHMHT_WAIT_RING];
+	/* Sections that shmht_ctx_time_section() asked for: the wait for the lock, 0 when it
+	 * was free, and from there to its release. */
+	uint64_t timed;
+	uint64_t timed_wait[SHMHT_WAIT_RING], timed_hold[SHMHT_WAIT_RING];
 };
 
 const struct shmht_lock_stats *shmht_ctx_stats(const struct shmht_ctx *ctx);

@@ -371,7 +371,81 @@ static void signals_do_not_lose_the_lock(const struct shmht_strategy *strategy)
 	table_close(&t);
 }
 
+static uint64_t ns_of(uint64_t ticks)
+{
+	return (uint64_t)((double)ticks * shmht_ns_per_tick());
+}
+
+/* One section is timed, and only the one that was asked for. */
+static void sections_are_timed(const struct shmht_strategy *strategy)
+{
+	struct table t = table_small(strategy, 10);
+	const struct shmht_lock_stats *stats = shmht_ctx_stats(t.ctx);
+	uint64_t start;
+
+	/* Nothing is that was not asked for. */
+	for (enum op op = OP_INSERT; op < OP_LOCK; op++)
+		(void)attempt(t.ctx, op);
+	assert_int_equal(stats->timed, 0);
+	(void)remove_number(t.ctx, 2);
+	for (uint64_t n = 0; n < 20; n++) {
+		shmht_ctx_time_section(t.ctx, true);
+		start = shmht_ticks();
+		assert_rc(put_number(t.ctx, 100), 0);
+		assert_int_equal(stats->timed, n + 1);
+		assert_int_equal(stats->timed_wait[n % SHMHT_WAIT_RING], 0);
+		assert_in_range(stats->timed_hold[n % SHMHT_WAIT_RING], 1, shmht_ticks() - start);
+		assert_rc(remove_number(t.ctx, 100), 0);
+		assert_int_equal(stats->timed, n + 1);
+	}
+	/* Taken back. */
+	shmht_ctx_time_section(t.ctx, true);
+	shmht_ctx_time_section(t.ctx, false);
+	assert_rc(put_number(t.ctx, 100), 0);
+	assert_int_equal(stats->timed, 20);
+	shmht_ctx_set_hold(t.ctx, 2 * MS);
+	shmht_ctx_time_section(t.ctx, true);
+	assert_rc(remove_number(t.ctx, 100), 0);
+	assert_true(ns_of(stats->timed_hold[20 % SHMHT_WAIT_RING]) >= 2 * MS * 99 / 100);
+	shmht_ctx_set_hold(t.ctx, 0);
+	/* Where searches take the lock, one is timed too; else none, however often. */
+	for (int i = 0; i < 3; i++) {
+		uint64_t timed = stats->timed;
+
+		shmht_ctx_time_section(t.ctx, true);
+		assert_rc(attempt(t.ctx, OP_SEARCH), -ENOENT);
+		assert_int_equal(stats->timed - timed, test_read == SHMHT_READ_LOCKED);
+	}
+	table_close(&t);
+}
+
+/* What was waited for is not what was held. */
+static void wait_and_hold_are_told_apart(const struct shmht_strategy *strategy)
+{
+	struct table t = table_small(strategy, 10);
+	const struct shmht_lock_stats *stats = shmht_ctx_stats(t.ctx);
+	struct holder *holder = holder_thread(t.map, 0);
+	uint64_t wait, hold, all;
+
+	shmht_ctx_set_timeout(t.ctx, PATIENCE_NS);
+	shmht_ctx_time_section(t.ctx, true);
+	holder_let_go_after(holder, 10 * MS);
+	all = shmht_ticks();
+	assert_rc(put_number(t.ctx, 1), 0);
+	all = shmht_ticks() - all;
+	holder_let_go(holder);
+	assert_int_equal(stats->timed, 1);
+	wait = stats->timed_wait[0];
+	hold = stats->timed_hold[0];
+	assert_int_equal(wait, stats->wait_ticks[(stats->contended - 1) % SHMHT_WAIT_RING]);
+	assert_true(ns_of(wait) >= MS / 10); /* unless we slept as long as the holder */
+	assert_true(wait + hold <= all);
+	table_close(&t);
+}
+
 static const struct strategy_test tests[] = {
+	{ "the section asked for is timed", sections_are_timed, 0 },
+	{ "a timed section: wait and hold", wait_and_hold_are_told_apart, TEST_MANY },
 	{ "time-out: each operation, holder named", times_out, TEST_MANY | TEST_WAITS },
 	{ "time-out 0 tries once", timeout_zero, TEST_MANY | TEST_WAITS },
 	{ "time-out of centuries", timeout_for_ever, TEST_MANY | TEST_WAITS },

@@ -135,9 +135,31 @@ class Schema(Case):
         for worker in trial["workers"]:
             self.has(worker, "pid tid cpu ops user_s sys_s vol_ctx invol_ctx run_delay_s lock "
                              "longest_gap_ns")
-            self.has(worker["lock"], "acquired contended spins parks wakes reacquired")
+            self.has(worker["lock"], "acquired contended spins parks wakes reacquired "
+                                     "wait_ns hold_ns")
         self.has(trial["fairness"], "jain min_over_max")
         self.has(trial["integrity"], "checked errors")
+
+    def test_waiting_for_a_lock_and_holding_it(self):
+        points = self.run_json(QUICK, "--set", "trials=1", "--set", "duration=300ms", "--set",
+                               "procs=2", "--set", "hold=5us", "--set",
+                               "latency=sampled:4,off,every")["points"]
+        sampled, off, every = [point["trials"][0] for point in points]
+        self.assertEqual(sum(worker["lock"]["hold_ns"]["count"] for worker in sampled["workers"]),
+                         sampled["hold"]["count"])
+        self.assertGreater(sampled["hold"]["count"], 0)
+        # No section is shorter than the hold in it; a histogram's bucket is 0.4 % wide.
+        self.assertGreaterEqual(sampled["hold"]["min_ns"], 4970)
+        self.assertGreaterEqual(points[0]["summary"]["held_ns"], 4970)
+        for worker in sampled["workers"]:
+            lock = worker["lock"]
+            self.assertEqual(lock["wait_ns"]["count"], lock["hold_ns"]["count"])
+            self.assertGreaterEqual(lock["hold_ns"]["mean_ns"], 5000)
+            self.assertGreaterEqual(lock["wait_ns"]["max_sampled_ns"], lock["wait_ns"]["mean_ns"])
+        for trial in off, every:
+            self.assertIsNone(trial["hold"])
+            self.assertIsNone(trial["workers"][0]["lock"]["hold_ns"])
+            self.assertIsNone(trial["workers"][0]["lock"]["wait_ns"])
 
     def test_what_was_not_measured_is_null(self):
         sampled, off = self.run_json(QUICK, *BRIEF, "--set",
