@@ -33,12 +33,12 @@ static void wait_choices(const struct shmht_strategy *s, char *buf, size_t size)
 /* What can be told in a word, in columns, a line each; then what they are. */
 static int list_strategies(void)
 {
-	static const char row[] = "%-15s %-5s %-13s %-16s %-8s %-31s %s\n";
+	static const char row[] = "%-15s %-5s %-13s %-16s %-8s %-34s %s\n";
 	const struct shmht_strategy *s;
 	char choices[40];
 
-	printf(row, "lock", "fair", "waits", "wait = own or", "readers", "dead holder",
-	       "more workers than CPUs");
+	printf(row, "lock", "fair", "waits", "wait = own or", "readers",
+	       "dead holder (95 % interval)", "more workers than CPUs");
 	for (unsigned int i = 0; (s = shmht_strategy_at(i)); i++) {
 		wait_choices(s, choices, sizeof(choices));
 		printf(row, s->name, s->caps & SHMHT_CAP_FAIR ? "yes" : "no", waits_by(s), choices,

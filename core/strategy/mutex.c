@@ -18,7 +18,7 @@
 #define LOCK_SUMMARY "pthread mutex, process-shared: the yardstick"
 #define LOCK_PAPER "pthread_mutexattr_setpshared(3), POSIX.1-2017"
 #define LOCK_FAIRNESS "unfair: running threads barge in"
-#define LOCK_DEAD_HOLDER "strands: waiters time out"
+#define LOCK_DEAD_HOLDER "strands 100% (98..100)"
 #define LOCK_OVERSUBSCRIBED "good: who waits, sleeps"
 #define LOCK_CAPS SHMHT_CAP_PARKS
 #define LOCK_SYMBOL shmht_strategy_mutex

@@ -20,7 +20,7 @@
 #define LOCK_SUMMARY "pthread mutex, adaptive: glibc's spin, then park"
 #define LOCK_PAPER "pthread_mutexattr_settype(3); glibc manual, tunables"
 #define LOCK_FAIRNESS "unfair: running threads barge in"
-#define LOCK_DEAD_HOLDER "strands: waiters time out"
+#define LOCK_DEAD_HOLDER "strands 100% (98..100)"
 #define LOCK_OVERSUBSCRIBED "good: spins briefly"
 #define LOCK_CAPS (SHMHT_CAP_SPINS | SHMHT_CAP_PARKS)
 #define LOCK_SYMBOL shmht_strategy_mutex_adaptive

@@ -121,7 +121,7 @@ INLINE void lock_release_shared(struct lock *l, struct shmht_ctx *ctx)
 #define LOCK_SUMMARY "pthread read-write lock, process-shared, prefers writers"
 #define LOCK_PAPER "Courtois et al., CACM 14(10), 1971"
 #define LOCK_FAIRNESS "unfair: writers first; a stream of them starves readers"
-#define LOCK_DEAD_HOLDER "strands: waiters time out"
+#define LOCK_DEAD_HOLDER "strands 100% (98..100)"
 #define LOCK_OVERSUBSCRIBED "good, but writers first"
 #define LOCK_CAPS (SHMHT_CAP_PARKS | SHMHT_CAP_SHARED_READERS)
 #define LOCK_SYMBOL shmht_strategy_rwlock

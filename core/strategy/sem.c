@@ -65,7 +65,7 @@ INLINE void lock_release(struct lock *l, struct shmht_ctx *ctx)
 #define LOCK_SUMMARY "POSIX semaphore, process-shared"
 #define LOCK_PAPER "sem_overview(7), POSIX.1-2017"
 #define LOCK_FAIRNESS "unfair: running threads barge in"
-#define LOCK_DEAD_HOLDER "strands: waiters time out"
+#define LOCK_DEAD_HOLDER "strands 100% (98..100)"
 #define LOCK_OVERSUBSCRIBED "good: who waits, sleeps"
 #define LOCK_CAPS SHMHT_CAP_PARKS
 #define LOCK_SYMBOL shmht_strategy_sem
