@@ -10,7 +10,6 @@ import struct
 import subprocess
 import sys
 import termios
-import time
 import unittest
 
 from cli_fixture import SHMBENCH, Case, alive_in, children_of, wait_for
@@ -163,18 +162,22 @@ class Top(Case):
                                 *FAST], stdin=side, stdout=side, stderr=side)
         self.addCleanup(top.wait)
         self.addCleanup(top.kill)
+        os.set_blocking(main, False)
         seen = b""
-        deadline = time.monotonic() + 20
-        while seen.count(b"\x1b[H") < 3 and time.monotonic() < deadline:
-            seen += os.read(main, 65536)
+
+        def had(condition):
+            def look():
+                nonlocal seen
+                try:
+                    seen += os.read(main, 65536)
+                except BlockingIOError:
+                    pass
+                return condition()
+            return wait_for(look, 20)
+        self.assertTrue(had(lambda: seen.count(b"\x1b[H") >= 3), seen)
         self.assertIn(b"%d" % holder, seen)
         os.write(main, b"q")
-        while top.poll() is None and time.monotonic() < deadline:
-            fcntl.fcntl(main, fcntl.F_SETFL, os.O_NONBLOCK)
-            try:
-                seen += os.read(main, 65536)
-            except BlockingIOError:
-                time.sleep(0.01)
+        self.assertTrue(had(lambda: top.poll() is not None))
         self.assertEqual(top.poll(), 0)
         self.assertTrue(seen.startswith(b"\x1b[?1049h"))
         self.assertEqual(termios.tcgetattr(side), before)
