@@ -14,8 +14,6 @@
 #include "supervise.h"
 #include "units.h"
 
-#define IGNORE_DEFAULT 0.02
-#define DETECT_DEFAULT 0.05
 #define BUDGET_DEFAULT_S 300
 
 struct gate_options {
@@ -42,6 +40,11 @@ enum {
 	OPT_ALLOW,
 	OPT_BOOTSTRAP,
 	OPT_INSTRUCTIONS,
+	OPT_AA,
+	OPT_RUNS,
+	OPT_RELINKED,
+	OPT_CALIBRATION,
+	OPT_CONTROL,
 	OPT_OUT,
 	OPT_MARKDOWN,
 	OPT_JUNIT,
@@ -84,6 +87,16 @@ static int take_metric(struct gate_request *request, const char *arg)
 	if (gate_metric_parse(arg, &request->metrics[request->nr_metrics], why, sizeof(why)))
 		return usage_error(&command_gate, "--metric: %s", why);
 	request->nr_metrics++;
+	return 0;
+}
+
+static int take_runs(struct gate_request *request, const char *arg)
+{
+	uint64_t runs;
+
+	if (units_parse_count(arg, &runs) || !runs || runs > 100000)
+		return usage_error(&command_gate, "--runs: found '%s', allowed: 1 to 100000", arg);
+	request->aa_runs = (uint32_t)runs;
 	return 0;
 }
 
@@ -143,6 +156,23 @@ static int take_option(struct gate_options *opt, int c, const char *arg)
 	case OPT_BOOTSTRAP:
 		request->bootstrap = true;
 		break;
+	case OPT_AA:
+		request->aa = true;
+		break;
+	case OPT_RUNS:
+		return take_runs(request, arg);
+	case OPT_RELINKED:
+		if (request->nr_relinked == GATE_RELINKED_MAX)
+			return usage_error(&command_gate, "more than %d --relinked",
+					   GATE_RELINKED_MAX);
+		request->relinked[request->nr_relinked++] = arg;
+		break;
+	case OPT_CALIBRATION:
+		request->calibration = arg;
+		break;
+	case OPT_CONTROL:
+		request->control = true;
+		break;
 	case OPT_INSTRUCTIONS:
 		request->instructions = true;
 		break;
@@ -161,14 +191,29 @@ static int take_option(struct gate_options *opt, int c, const char *arg)
 	return 0;
 }
 
-static int check_options(struct gate_options *opt, const char *self)
+/* One build, whichever, against itself. */
+static int check_aa(struct gate_request *request, const char *self)
+{
+	struct gate_build *base = &request->builds[GATE_BASE];
+	const struct gate_build *head = &request->builds[GATE_HEAD];
+
+	if (head->binary || base->nr_sets || head->nr_sets || request->baseline ||
+	    request->instructions || request->bootstrap)
+		return usage_error(&command_gate, "--aa is one build against itself: only --base, "
+						  "--set, --relinked and the limits go with it");
+	if (!base->binary)
+		base->binary = self;
+	return 0;
+}
+
+static int check_sides(struct gate_options *opt, const char *self)
 {
 	struct gate_request *request = &opt->request;
 	struct gate_build *base = &request->builds[GATE_BASE], *head = &request->builds[GATE_HEAD];
 
 	if (request->baseline) {
 		if (base->binary || base->nr_sets || head->nr_sets || request->nr_metrics ||
-		    request->instructions)
+		    request->instructions || request->control)
 			return usage_error(&command_gate, "--baseline is a base, and of ops_per_s: "
 							  "only --head and --set go with it");
 		if (!head->binary)
@@ -185,7 +230,24 @@ static int check_options(struct gate_options *opt, const char *self)
 				   "--head-set");
 	if (!request->baseline && !base->binary)
 		base->binary = head->binary = self;
-	if (request->ignore >= request->detect)
+	return 0;
+}
+
+static int check_options(struct gate_options *opt, const char *self)
+{
+	struct gate_request *request = &opt->request;
+	int r;
+
+	if (!request->aa && (request->aa_runs || request->nr_relinked))
+		return usage_error(&command_gate, "--runs and --relinked go with --aa");
+	r = request->aa ? check_aa(request, self) : check_sides(opt, self);
+	if (r)
+		return r;
+	if (!(request->budget_s > 0) && !request->baseline)
+		request->budget_s = BUDGET_DEFAULT_S;
+	/* One of them alone is held against the other's default. */
+	if ((isnan(request->ignore) ? log1p(GATE_IGNORE) : request->ignore) >=
+	    (isnan(request->detect) ? INFINITY : request->detect))
 		return usage_error(&command_gate, "--ignore must be less than --detect");
 	if (!opt->seeded && getrandom(&request->seed, 4, 0) != 4)
 		return usage_error(&command_gate, "no randomness for the coins: give --seed");
@@ -212,6 +274,11 @@ static int parse_options(int argc, char **argv, struct gate_options *opt, const 
 		{ "seed", required_argument, NULL, OPT_SEED },
 		{ "allow", required_argument, NULL, OPT_ALLOW },
 		{ "bootstrap", no_argument, NULL, OPT_BOOTSTRAP },
+		{ "aa", no_argument, NULL, OPT_AA },
+		{ "runs", required_argument, NULL, OPT_RUNS },
+		{ "relinked", required_argument, NULL, OPT_RELINKED },
+		{ "calibration", required_argument, NULL, OPT_CALIBRATION },
+		{ "control", no_argument, NULL, OPT_CONTROL },
 		{ "instructions", no_argument, NULL, OPT_INSTRUCTIONS },
 		{ "out", required_argument, NULL, OPT_OUT },
 		{ "markdown", required_argument, NULL, OPT_MARKDOWN },
@@ -294,11 +361,53 @@ static int write_all(const struct gate_options *opt, const struct gate_suite *su
 	return failed;
 }
 
+static int store(const struct gate_options *opt, const struct gate_aa *aa)
+{
+	json_t *document = gate_aa_json(&opt->request, aa);
+	char path[4096];
+	int failed = 0;
+
+	gate_calibration_path(&opt->request, aa->identity, path, sizeof(path));
+	for (int copy = 0; copy < 1 + !!opt->out; copy++) {
+		const char *to = copy ? opt->out : path;
+		int r = document ? result_write(document, to) : -ENOMEM;
+
+		if (r) {
+			fprintf(stderr, "shmbench gate: %s: %s\n", to, strerror(-r));
+			failed = EXIT_NOT_MEASURED;
+		} else {
+			printf("stored in %s\n", to);
+		}
+	}
+	json_decref(document);
+	return failed;
+}
+
+/* Calibrates this host: prints, and stores for the gates to come. */
+static int run_aa(const struct gate_options *opt)
+{
+	const struct gate_request *request = &opt->request;
+	struct gate_aa aa;
+	int sig, code, failed = 0, r = gate_aa(request, &aa);
+
+	sig = supervise_interrupted();
+	code = sig	   ? 128 + sig :
+	       r == -ETIME ? EXIT_USAGE :
+	       r	   ? EXIT_NOT_MEASURED :
+			     gate_aa_exit_code(&aa);
+	if (r == -ETIME)
+		fprintf(stderr, "shmbench gate: %s\n", aa.reason);
+	else
+		gate_aa_print(&aa, stdout);
+	if (!sig && !r && aa.runs)
+		failed = store(opt, &aa);
+	gate_aa_free(&aa);
+	return code ? code : failed;
+}
+
 static int run(int argc, char **argv)
 {
-	struct gate_options opt = { .request = { .ignore = log1p(IGNORE_DEFAULT),
-						 .detect = log1p(DETECT_DEFAULT),
-						 .budget_s = BUDGET_DEFAULT_S } };
+	struct gate_options opt = { .request = { .ignore = NAN, .detect = NAN } };
 	struct gate_suite suite;
 	char self[4096] = "", summary[700];
 	int code, failed, sig, r;
@@ -309,9 +418,13 @@ static int run(int argc, char **argv)
 	if (r)
 		return r - 1;
 	/* Two builds know their own keys: each says what it makes of the file. */
-	if (opt.request.builds[GATE_BASE].nr_sets && check_scenario(&opt.request))
+	if ((opt.request.builds[GATE_BASE].nr_sets ||
+	     (opt.request.aa && !strcmp(opt.request.builds[GATE_BASE].binary, self))) &&
+	    check_scenario(&opt.request))
 		return EXIT_USAGE;
 	supervise_init();
+	if (opt.request.aa)
+		return run_aa(&opt);
 	if (opt.request.baseline)
 		gate_run_baseline(&opt.request, &suite);
 	else
@@ -335,15 +448,24 @@ static int run(int argc, char **argv)
 const struct command command_gate = {
 	.name = "gate",
 	.usage = "SCENARIO --base BIN --head BIN | --base-set K=V --head-set K=V | "
-		 "--baseline RESULT.json [OPTIONS]",
+		 "--baseline RESULT.json | --aa [OPTIONS]",
 	.summary = "is head slower than base? a verdict with 1 % false alarms over all points",
 	.help = "  --base BIN --head BIN   two builds of shmbench\n"
 		"  --base-set K=V          one build, two settings (again for more) ...\n"
 		"  --head-set K=V          ... and head's\n"
 		"  --baseline RESULT.json  the stored trials of this scenario, this host and this\n"
 		"                          table layout as base; --head BIN, or this program\n"
+		"  --aa                    one build (--base BIN, or this) against itself: false\n"
+		"                          alarms, smallest slowdown found, relink spread; stored\n"
+		"  --runs N                gates of --aa; default: 20 and more as --budget allows\n"
+		"  --relinked BIN          for --aa: the same source in another link order (again\n"
+		"                          for more; scripts/calibrate makes 8)\n"
+		"  --calibration FILE      what --aa stored; default in ./results, or .: calibration-\n"
+		"                          and the host's fingerprint, the scenario's hash\n"
+		"  --control               every third round is base against base, reported beside\n"
 		"  --set K=V               for both; also --section NAME, --filter REGEX\n"
-		"  --ignore SHARE          slower by this is no regression; default 2%\n"
+		"  --ignore SHARE          slower by this is no regression; default 2%, or the\n"
+		"                          calibration's relink spread if that is larger\n"
 		"  --detect SHARE          slower by this must be found, or there is no pass; 5%\n"
 		"  --budget TIME           default 5m; ends earlier when all is decided\n"
 		"  --metric METRIC         ops_per_s, [service.|response.]OP.p99 (again for more);\n"

@@ -15,12 +15,18 @@
 
 #include "gate_judge.h"
 #include "hist.h"
+#include "progress.h"
+#include "rng.h"
 
 #define GATE_SCHEMA "shmbench.gate/1"
 #define GATE_PROTOCOL "shmbench.slice/1"
 #define GATE_METRICS_MAX 4
 #define GATE_ROWS_MAX (GATE_METRICS_MAX + 1) /* and what is counted */
 #define GATE_SETS_MAX 64
+#define GATE_RELINKED_MAX 64
+#define GATE_LINKS_MIN 8 /* fewer say too little of what linking does */
+#define GATE_IGNORE 0.02 /* defaults; a calibration may say more */
+#define GATE_DETECT 0.05
 #define GATE_SAMPLES_ABOVE 20 /* of a percentile, in every slice */
 
 enum gate_side { GATE_BASE, GATE_HEAD, GATE_SIDES };
@@ -45,12 +51,16 @@ struct gate_request {
 	const char *section, *filter; /* or NULL */
 	struct gate_build builds[GATE_SIDES];
 	struct gate_metric metrics[GATE_METRICS_MAX];
-	uint32_t nr_metrics;  /* 0: by the point's loop */
-	const char *baseline; /* a result file instead of base, or NULL */
-	double ignore, detect;
+	uint32_t nr_metrics;   /* 0: by the point's loop */
+	const char *baseline;  /* a result file instead of base, or NULL */
+	double ignore, detect; /* log ratios; NaN: the default */
 	double budget_s;
 	uint64_t slice_ns; /* 0: chosen */
 	uint64_t seed;
+	const char *calibration; /* file, or NULL: this host's */
+	const char *relinked[GATE_RELINKED_MAX];
+	uint32_t nr_relinked, aa_runs; /* runs 0: what fits the budget */
+	bool aa, control;
 	bool bootstrap, allow_inconclusive, quiet, instructions;
 };
 
@@ -94,6 +104,7 @@ struct gate_point {
 	struct gate_round *rounds;
 	struct gate_row rows[GATE_ROWS_MAX];
 	double *figures[GATE_METRICS_MAX]; /* behind the rows; [3 * rounds_max] */
+	struct gate_point *control;	   /* its rounds are base against base; or NULL */
 };
 
 struct gate_suite {
@@ -105,6 +116,8 @@ struct gate_suite {
 	unsigned int look; /* had */
 	uint64_t slice_ns;
 	double elapsed_s;
+	double round_s, needed_s;	/* of all points; the least budget; 0: not got so far */
+	char calibration[700];		/* one line: what is known of this host */
 	json_t *identities[GATE_SIDES]; /* what the builds say of themselves, or NULL */
 	int error;			/* exit code of a suite that could not start */
 	char reason[600];
@@ -176,12 +189,97 @@ int gate_rows_fill(struct gate_point *point);
 /* ---- gate_run.c -------------------------------------------------------- */
 
 void gate_run(const struct gate_request *request, struct gate_suite *suite);
+/* Rounds that fit; at most as many as are of use. */
+uint32_t gate_rounds_of(double budget_s, double round_s);
+/* One more round of a point, its order by the next coin. 0, -EINTR, or what the point
+ * was set aside for. */
+int gate_run_round(const struct gate_request *request, const struct gate_suite *suite,
+		   struct gate_point *point, struct rng *coins);
 void gate_suite_free(struct gate_suite *suite);
 int gate_exit_code(const struct gate_request *request, const struct gate_suite *suite);
 /* gate_baseline.c: the same with request->baseline as base */
 void gate_run_baseline(const struct gate_request *request, struct gate_suite *suite);
 /* Judges all points at a look: fills rows, and sets aside what cannot be judged. */
 int gate_suite_judge(struct gate_suite *suite, unsigned int look);
+
+/* ---- gate_control.c ----------------------------------------------------- */
+
+/* With request->control: a shadow of every measured point for the rounds of base
+ * against base. 0 or -ENOMEM. */
+int gate_controls_begin(const struct gate_request *request, struct gate_suite *suite);
+/* After gate round number round (from 0) of a point: base against base, if it is due. 0
+ * or -EINTR; what fails is set aside in the shadow, and the point stays as it is. */
+int gate_control_round(const struct gate_request *request, const struct gate_suite *suite,
+		       struct gate_point *point, uint32_t round, struct rng *coins);
+/* Puts what base against base came to beside each row. 0 or a negative errno. */
+int gate_controls_end(struct gate_suite *suite);
+
+/* ---- gate_aa.c, gate_power.c, gate_calibration.c ------------------------- */
+
+#define GATE_BUDGETS 2
+#define GATE_BUDGETS_S  \
+	{               \
+		60, 300 \
+	}		 /* for which the smallest slowdown found is told */
+#define GATE_POOL_MIN 20 /* rounds, below which it is not */
+
+struct gate_aa_row {
+	char *name;
+	char metric[48];
+	double *values; /* [n] log ratios of all rounds of base against base */
+	size_t n;
+	bool two_figures;
+	double smallest[GATE_BUDGETS]; /* slowdown (log) found at 90 % power; NaN: not known */
+	double self;   /* largest deviation (log) of a gate of the build against itself ... */
+	double relink; /* ... and of a relinked one; NaN: none was had */
+	/* Over the relinked ones: of their deviations, and of what is their gates' noise. */
+	double relink_squares, noise_squares;
+	uint32_t nr_relinked;
+};
+
+struct gate_aa {
+	uint32_t runs, alarms, undecided, unmeasured, links, nr_rows, nr_judged;
+	double each_s, needed_s,
+		round_s; /* of a gate: what it was given, must have, and of a round */
+	struct gate_aa_row *rows;
+	struct gate_rule rule; /* that gates with this calibration judge by */
+	json_t *log;	       /* of every gate: seed, exit code, summary */
+	json_t *identity;
+	char reason[700]; /* of the last that was not measured */
+};
+
+/*
+ * Within request->budget_s: one gate against each relinked build, then gates of base
+ * against itself, request->aa_runs or what fits. 0, -EINTR, -ENOMEM, or -ETIME: the
+ * budget is too short, see reason; what could not be measured is counted.
+ */
+int gate_aa(const struct gate_request *request, struct gate_aa *aa);
+/*
+ * Twice the standard deviation (log) of relinked builds' speed, that of the worst row:
+ * the mean square of their deviations less that of their gates' noise (the method of
+ * moments of DerSimonian and Laird, Control. Clin. Trials 7, 1986). NaN below
+ * GATE_LINKS_MIN of them.
+ */
+double gate_aa_relink_spread(const struct gate_aa *aa);
+void gate_aa_free(struct gate_aa *aa);
+/*
+ * The slowdown (log) that nine of ten gates of planned rounds find: by gates whose
+ * rounds are drawn from pool, which had none, and judged by rule, looks and early
+ * passes included. Rounds are taken for independent. 0, -EINVAL or -ENOMEM.
+ */
+int gate_smallest_found(const struct gate_rule *rule, const double *pool, size_t n, size_t planned,
+			size_t nr_rows, uint64_t seed, double *ret_shift);
+json_t *gate_aa_json(const struct gate_request *request, const struct gate_aa *aa);
+void gate_aa_print(const struct gate_aa *aa, FILE *out);
+/* 0; 1: more alarms than the 1 % that is promised; 3: some gate measured nothing. */
+int gate_aa_exit_code(const struct gate_aa *aa);
+void gate_calibration_path(const struct gate_request *request, const json_t *identity, char *buf,
+			   size_t size);
+/* ignore and detect where the request leaves them open; spread: log, or NaN. */
+void gate_rule_default(const struct gate_request *request, double spread, struct gate_rule *rule);
+/* Sets ignore and detect of the suite's rule, by the request or this host's calibration.
+ * 0, or -1: refused, as they contradict each other. */
+int gate_calibration_apply(const struct gate_request *request, struct gate_suite *suite);
 
 /* ---- gate_report.c, gate_export.c --------------------------------------- */
 

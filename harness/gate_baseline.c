@@ -231,7 +231,7 @@ void gate_run_baseline(const struct gate_request *request, struct gate_suite *su
 	int r;
 
 	memset(suite, 0, sizeof(*suite));
-	suite->rule = (struct gate_rule){ request->ignore, request->detect, 0.01 };
+	suite->rule.level = 0.01;
 	if (result_read(request->baseline, stderr, &baseline)) {
 		suite->error = EXIT_USAGE;
 		snprintf(suite->reason, sizeof(suite->reason),
@@ -245,6 +245,8 @@ void gate_run_baseline(const struct gate_request *request, struct gate_suite *su
 		snprintf(suite->reason, sizeof(suite->reason), "head %.500s", why);
 		goto out;
 	}
+	if (gate_calibration_apply(request, suite))
+		goto out;
 	if (check_same(baseline, suite->identities[GATE_HEAD], suite) || check_reach(points, suite))
 		goto out;
 	suite->points = calloc(json_array_size(points) + 1, sizeof(*suite->points));

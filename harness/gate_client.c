@@ -94,6 +94,7 @@ static int ask(const struct arguments *args, double timeout_s, json_t **ret_line
 		snprintf(why, size, "%s: protocol found '%s', expected %s", args->list[0],
 			 protocol ? protocol : "none", GATE_PROTOCOL);
 		json_decref(*ret_line);
+		*ret_line = NULL;
 		return -EIO;
 	}
 	return 0;
@@ -113,6 +114,7 @@ int gate_list(const struct gate_request *request, enum gate_side side, json_t **
 	if (json_array_size(json_object_get(*ret_list, "points")) == 0) {
 		snprintf(why, size, "%s: it lists no points", request->builds[side].binary);
 		json_decref(*ret_list);
+		*ret_list = NULL;
 		return -EIO;
 	}
 	return 0;

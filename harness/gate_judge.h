@@ -36,6 +36,10 @@ struct gate_row {
 	unsigned int look;	    /* of these; from 1, 0: none yet */
 	bool counted;		    /* not timed: what was counted per operation ... */
 	double before, after;	    /* ... by base and by head */
+	struct {
+		double estimate, low, high;
+		size_t n; /* 0: none was had */
+	} control;	  /* base against base, for the reader: no part of the verdict */
 };
 
 /* Rounds after which look 1 .. GATE_LOOKS is due. */

@@ -44,6 +44,12 @@ void gate_row_text(const struct gate_rule *rule, const struct gate_row *row, dou
 	}
 	len = snprintf(buf, size, "%+.1f %% [%+.1f, %+.1f] n=%zu", percent(row->estimate),
 		       percent(row->low), percent(row->high), row->n);
+	if (row->control.n && len > 0 && (size_t)len < size)
+		len += snprintf(buf + len, size - (size_t)len,
+				"; base against base %+.1f %% [%+.1f, %+.1f] n=%zu%s",
+				percent(row->control.estimate), percent(row->control.low),
+				percent(row->control.high), row->control.n,
+				row->control.low > 0 || row->control.high < 0 ? ": NOT ALIKE" : "");
 	if (row->verdict != GATE_PENDING || len < 0 || (size_t)len >= size)
 		return;
 	if (!(budget_s > 0))
@@ -85,7 +91,8 @@ void gate_print(const struct gate_request *request, const struct gate_suite *sui
 	fprintf(out,
 		"slower up to %.3g %% is ignored, %.3g %% must be found; 1 %% false alarms over the "
 		"suite\n",
-		percent(request->ignore), percent(request->detect));
+		percent(suite->rule.ignore), percent(suite->rule.detect));
+	fprintf(out, "%s\n", suite->calibration);
 }
 
 void gate_summary(const struct gate_suite *suite, int code, char *buf, size_t size)
@@ -120,12 +127,22 @@ void gate_summary(const struct gate_suite *suite, int code, char *buf, size_t si
 		 suite->elapsed_s);
 }
 
+static json_t *control_json(const struct gate_row *row)
+{
+	if (!row->control.n)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:i}", "slowdown",
+			 result_number(expm1(row->control.estimate)), "low",
+			 result_number(expm1(row->control.low)), "high",
+			 result_number(expm1(row->control.high)), "rounds", (int)row->control.n);
+}
+
 static json_t *row_json(const struct gate_point *point, uint32_t m)
 {
 	const struct gate_row *row = &point->rows[m];
 	bool had = point->state == GATE_MEASURED && row->look;
 
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:i, s:i, s:o, s:o}", "metric",
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:o}", "metric",
 			 point->metrics[m].name, "verdict",
 			 point->state == GATE_MEASURED ? gate_verdict_names[row->verdict] :
 							 gate_state_names[point->state],
@@ -133,7 +150,8 @@ static json_t *row_json(const struct gate_point *point, uint32_t m)
 			 result_number(had ? expm1(row->low) : NAN), "high",
 			 result_number(had ? expm1(row->high) : NAN), "rounds", (int)row->n, "look",
 			 (int)row->look, "base", result_number(row->counted ? row->before : NAN),
-			 "head", result_number(row->counted ? row->after : NAN));
+			 "head", result_number(row->counted ? row->after : NAN), "control",
+			 control_json(row));
 }
 
 static json_t *point_json(const struct gate_point *point)
@@ -164,11 +182,12 @@ json_t *gate_json(const struct gate_request *request, const struct gate_suite *s
 	gate_summary(suite, code, summary, sizeof(summary));
 	for (uint32_t i = 0; i < suite->nr_points; i++)
 		json_array_append_new(points, point_json(&suite->points[i]));
-	return json_pack("{s:s, s:s, s:i, s:o, s:f, s:f, s:f, s:f, s:i, s:i, s:O?, s:O?, s:o}",
+	return json_pack("{s:s, s:s, s:i, s:o, s:f, s:f, s:s, s:f, s:f, s:i, s:i, s:O?, s:O?, s:o}",
 			 "schema", GATE_SCHEMA, "summary", summary, "exit_code", code, "seed",
-			 result_count(request->seed), "ignore", expm1(request->ignore), "detect",
-			 expm1(request->detect), "budget_s", request->budget_s, "seconds",
-			 suite->elapsed_s, "planned_rounds", (int)suite->planned, "looks",
-			 (int)suite->look, "base", suite->identities[GATE_BASE], "head",
-			 suite->identities[GATE_HEAD], "points", points);
+			 result_count(request->seed), "ignore", expm1(suite->rule.ignore), "detect",
+			 expm1(suite->rule.detect), "calibration", suite->calibration, "budget_s",
+			 request->budget_s, "seconds", suite->elapsed_s, "planned_rounds",
+			 (int)suite->planned, "looks", (int)suite->look, "base",
+			 suite->identities[GATE_BASE], "head", suite->identities[GATE_HEAD],
+			 "points", points);
 }

@@ -18,6 +18,11 @@
 #define ROUNDS_MAX 500 /* more tells little: longer slices do, and cost less set-up */
 #define POWER 0.9
 
+uint32_t gate_rounds_of(double budget_s, double round_s)
+{
+	return round_s > 0 ? (uint32_t)fmin(fmax(budget_s / round_s, 0), ROUNDS_MAX) : 0;
+}
+
 static int plan_rounds(const struct gate_request *request, struct gate_suite *suite, double spent_s)
 {
 	double round_s = 0, rounds;
@@ -32,17 +37,21 @@ static int plan_rounds(const struct gate_request *request, struct gate_suite *su
 	}
 	if (!suite->nr_rows)
 		return 0;
+	if (request->control)
+		round_s *= 1.5;
 	needed = gate_rounds_needed(&suite->rule, suite->nr_rows);
 	rounds = (request->budget_s - spent_s) / round_s;
+	suite->round_s = round_s;
+	suite->needed_s = spent_s + (double)needed * round_s;
 	if (rounds < (double)needed) {
 		snprintf(text, sizeof(text),
 			 "--budget: %.3g s is %d rounds of %u points, and even unanimous ones "
 			 "reach the level only from %zu on: at least %.3g s",
 			 request->budget_s, rounds > 0 ? (int)rounds : 0, suite->nr_points, needed,
-			 ceil(1.2 * (spent_s + (double)needed * round_s)));
+			 ceil(1.2 * suite->needed_s));
 		return gate_refuse(suite, EXIT_USAGE, text);
 	}
-	suite->planned = (uint32_t)fmin(rounds, ROUNDS_MAX);
+	suite->planned = gate_rounds_of(request->budget_s - spent_s, round_s);
 	return 0;
 }
 
@@ -74,8 +83,8 @@ static int measure_pair(const struct gate_request *request, const struct gate_su
 	return r;
 }
 
-static int run_round(const struct gate_request *request, const struct gate_suite *suite,
-		     struct gate_point *point, struct rng *coins)
+int gate_run_round(const struct gate_request *request, const struct gate_suite *suite,
+		   struct gate_point *point, struct rng *coins)
 {
 	struct gate_round *round = &point->rounds[point->nr_rounds];
 	const char *base = round->slices[GATE_BASE].hash, *head = round->slices[GATE_HEAD].hash;
@@ -158,7 +167,10 @@ static int run_looks(const struct gate_request *request, struct gate_suite *suit
 				if (!pending(point))
 					continue;
 				progress_show(progress, point->name, 0);
-				r = run_round(request, suite, point, &coins[i]);
+				r = gate_run_round(request, suite, point, &coins[i]);
+				if (!r)
+					r = gate_control_round(request, suite, point, round,
+							       &coins[i]);
 				if (r == -EINTR)
 					break;
 				r = 0;
@@ -206,38 +218,49 @@ void gate_run(const struct gate_request *request, struct gate_suite *suite)
 	int r;
 
 	memset(suite, 0, sizeof(*suite));
-	suite->rule = (struct gate_rule){ request->ignore, request->detect, 0.01 };
+	suite->rule.level = 0.01;
 	suite->slice_ns = request->slice_ns ? request->slice_ns : SLICE_NS;
-	if (gate_match_points(request, suite) ||
-	    (request->instructions && gate_count_instructions(request, suite)))
+	if (gate_match_points(request, suite))
+		goto out;
+	if (gate_calibration_apply(request, suite))
+		goto out;
+	if (request->instructions && gate_count_instructions(request, suite))
 		goto out;
 	started = shmht_monotonic_ns();
 	if (gate_run_pilots(request, suite) ||
 	    plan_rounds(request, suite, (double)(shmht_monotonic_ns() - started) * 1e-9) ||
-	    allocate_rounds(suite))
+	    allocate_rounds(suite) || gate_controls_begin(request, suite))
 		goto out;
 	announce(request, suite);
 	progress_begin(&progress, !request->quiet, suite->planned);
 	r = run_looks(request, suite, &progress);
 	progress_end(&progress);
+	if (!r)
+		r = gate_controls_end(suite);
 	if (r && r != -EINTR)
 		gate_refuse(suite, EXIT_NOT_MEASURED, strerror(-r));
 out:
 	suite->elapsed_s = (double)(shmht_monotonic_ns() - started) * 1e-9;
 }
 
+static void free_point(struct gate_point *point)
+{
+	for (uint32_t k = 0; point->rounds && k < point->rounds_max; k++)
+		for (int side = 0; side < GATE_SIDES; side++)
+			gate_slice_free(&point->rounds[k].slices[side]);
+	for (uint32_t m = 0; m < GATE_METRICS_MAX; m++)
+		free(point->figures[m]);
+	free(point->rounds);
+	free(point->name);
+}
+
 void gate_suite_free(struct gate_suite *suite)
 {
 	for (uint32_t i = 0; i < suite->nr_points; i++) {
-		struct gate_point *point = &suite->points[i];
-
-		for (uint32_t k = 0; point->rounds && k < point->rounds_max; k++)
-			for (int side = 0; side < GATE_SIDES; side++)
-				gate_slice_free(&point->rounds[k].slices[side]);
-		for (uint32_t m = 0; m < GATE_METRICS_MAX; m++)
-			free(point->figures[m]);
-		free(point->rounds);
-		free(point->name);
+		if (suite->points[i].control)
+			free_point(suite->points[i].control);
+		free(suite->points[i].control);
+		free_point(&suite->points[i]);
 	}
 	free(suite->points);
 	json_decref(suite->identities[GATE_BASE]);

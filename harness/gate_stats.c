@@ -7,11 +7,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int compare_doubles(const void *left, const void *right)
+/* Hoare's selection: afterwards values[at] is what sorting would put there. A gate wants
+ * four order statistics of n * n / 2 averages, and a calibration hundreds of gates. */
+static double select_at(double *values, size_t n, size_t at)
 {
-	double a = *(const double *)left, b = *(const double *)right;
+	size_t low = 0, high = n - 1;
 
-	return (a > b) - (a < b);
+	while (low < high) {
+		double pivot = values[low + (high - low) / 2];
+		size_t i = low, j = high;
+
+		for (;;) {
+			double moved;
+
+			while (values[i] < pivot)
+				i++;
+			while (values[j] > pivot)
+				j--;
+			if (i >= j)
+				break;
+			moved = values[i];
+			values[i++] = values[j];
+			values[j--] = moved;
+		}
+		/* Both parts lose an element, as the pivot is one of the values. */
+		if (at <= j)
+			high = j;
+		else
+			low = j + 1;
+	}
+	return values[at];
 }
 
 double gate_normal_quantile(double p)
@@ -94,29 +119,49 @@ size_t gate_signed_rank_critical(size_t n, double level)
 	return k;
 }
 
+/* All averages of two values, one with itself included: NULL without memory. */
+static double *walsh_averages(const double *values, size_t n)
+{
+	double *walsh = malloc(n * (n + 1) / 2 * sizeof(*walsh));
+	size_t at = 0;
+
+	for (size_t i = 0; walsh && i < n; i++)
+		for (size_t j = i; j < n; j++)
+			walsh[at++] = values[i] / 2 + values[j] / 2;
+	return walsh;
+}
+
+int gate_limits(const double *values, size_t n, size_t critical, double *ret_low, double *ret_high)
+{
+	size_t all = n * (n + 1) / 2;
+	double *walsh = walsh_averages(values, n);
+
+	if (!walsh)
+		return -ENOMEM;
+	*ret_low = critical ? select_at(walsh, all, critical - 1) : -INFINITY;
+	*ret_high = critical ? select_at(walsh, all, all - critical) : INFINITY;
+	free(walsh);
+	return 0;
+}
+
 int gate_bounds(const double *values, size_t n, double level, struct gate_bounds *ret_bounds)
 {
-	size_t all = n * (n + 1) / 2, at = 0, k;
+	size_t all = n * (n + 1) / 2;
 	double *walsh;
+	int r;
 
 	if (n == 0)
 		return -EINVAL;
 	for (size_t i = 0; i < n; i++)
 		if (!isfinite(values[i]))
 			return -EINVAL;
-	walsh = malloc(all * sizeof(*walsh));
+	r = gate_limits(values, n, gate_signed_rank_critical(n, level), &ret_bounds->low,
+			&ret_bounds->high);
+	walsh = r ? NULL : walsh_averages(values, n);
 	if (!walsh)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		for (size_t j = i; j < n; j++)
-			walsh[at++] = values[i] / 2 + values[j] / 2;
-	qsort(walsh, all, sizeof(*walsh), compare_doubles);
-	k = gate_signed_rank_critical(n, level);
-	*ret_bounds = (struct gate_bounds){
-		.estimate = walsh[(all - 1) / 2] / 2 + walsh[all / 2] / 2,
-		.low = k ? walsh[k - 1] : -INFINITY,
-		.high = k ? walsh[all - k] : INFINITY,
-	};
+	ret_bounds->estimate = select_at(walsh, all, (all - 1) / 2) / 2 +
+			       select_at(walsh, all, all / 2) / 2;
 	free(walsh);
 	return 0;
 }

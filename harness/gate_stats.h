@@ -35,6 +35,10 @@ struct gate_bounds {
  */
 int gate_bounds(const double *values, size_t n, double level, struct gate_bounds *ret_bounds);
 
+/* low and high alone, of finite values, for who has gate_signed_rank_critical() already:
+ * of many rows of one length that is most of the work. 0 or -ENOMEM. */
+int gate_limits(const double *values, size_t n, size_t critical, double *ret_low, double *ret_high);
+
 /*
  * Alpha spending (Kim and DeMets, Biometrika 74, 1987, rho = 3): the share of
  * the level that is spent when share of the budget is.

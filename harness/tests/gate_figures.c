@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gate.h"
+#include "gate_judge.h"
 #include "gate_stats.h"
 #include "stats.h"
 
@@ -17,6 +19,40 @@ static size_t values(char *text, double *out, size_t max)
 	for (char *word = strtok(text, " \n"); word && n < max; word = strtok(NULL, " \n"))
 		out[n++] = strtod(word, NULL);
 	return n;
+}
+
+/* level, n of each, values: which rows the last look finds slower. */
+static int print_holm(const double *x, size_t nr)
+{
+	static struct gate_row rows[64];
+	/* The level that this look alone may spend is then the one asked for. */
+	struct gate_rule rule = { .detect = 1e-9 };
+	size_t n = (size_t)x[1], nr_rows = (nr - 2) / n;
+
+	rule.level = 1;
+	rule.level = x[0] / gate_look_level(&rule, GATE_LOOKS);
+	memset(rows, 0, sizeof(rows));
+	for (size_t i = 0; i < nr_rows; i++)
+		rows[i] = (struct gate_row){ .slowdown = x + 2 + i * n, .n = n };
+	if (gate_judge(&rule, GATE_LOOKS, rows, nr_rows))
+		return 1;
+	for (size_t i = 0; i < nr_rows; i++)
+		printf("%d ", rows[i].verdict == GATE_REGRESSION);
+	puts("");
+	return 0;
+}
+
+/* ignore, detect, level, planned, rows, seed, values: the slowdown found by nine of ten. */
+static int print_smallest(const double *x, size_t nr)
+{
+	struct gate_rule rule = { x[0], x[1], x[2] };
+	double smallest;
+
+	if (gate_smallest_found(&rule, x + 6, nr - 6, (size_t)x[3], (size_t)x[4], (uint64_t)x[5],
+				&smallest))
+		return 1;
+	printf("%.15g\n", smallest);
+	return 0;
 }
 
 int main(void)
@@ -38,6 +74,12 @@ int main(void)
 			if (gate_bounds(x + 1, n - 1, x[0], &bounds))
 				return 1;
 			printf("%.15g %.15g %.15g\n", bounds.estimate, bounds.low, bounds.high);
+		} else if (!strcmp(what, "holm")) {
+			if (print_holm(x, n))
+				return 1;
+		} else if (!strcmp(what, "smallest")) {
+			if (print_smallest(x, n))
+				return 1;
 		} else if (!strcmp(what, "binomial")) {
 			double low, high;
 

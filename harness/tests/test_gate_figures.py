@@ -6,6 +6,7 @@ import subprocess
 import unittest
 
 try:
+    import numpy
     from scipy import stats
 except ImportError:
     stats = None
@@ -98,6 +99,71 @@ class AgainstScipy(unittest.TestCase):
             got = figures(["binomial %d %d 0.025" % (k, n)])[0]
             self.near(got[0], wanted.low)
             self.near(got[1], wanted.high)
+
+    def test_holm(self):
+        """SciPy has the p values, and Holm's adjustment of them is three lines."""
+        n, differ = 12, 0
+        for _ in range(60):
+            rows = [self.sample(n, self.rng.choice((0.0, 0.2, 0.35))) for _ in range(6)]
+            p = numpy.array([stats.wilcoxon(row, alternative="greater", mode="exact").pvalue
+                             for row in rows])
+            order = numpy.argsort(p)
+            adjusted = numpy.empty(len(p))
+            adjusted[order] = numpy.maximum.accumulate(p[order] * numpy.arange(len(p), 0, -1))
+            level = self.rng.choice((0.01, 0.03, 0.05))
+            got = figures(["holm %r %d %s" % (level, n, " ".join(map(words, rows)))])[0]
+            self.assertEqual(got, [float(value <= level) for value in adjusted], adjusted)
+            differ += int((adjusted <= level).sum() != (p * len(p) <= level).sum())
+        self.assertGreater(differ, 0)  # from Bonferroni's: the steps were taken
+
+    def test_bounds_like_the_bootstrap(self):
+        """Two answers to one question: they agree to a part of the interval's width."""
+        def estimate(values, axis):
+            i, j = numpy.triu_indices(values.shape[axis])
+            return numpy.median((values[..., i] + values[..., j]) / 2, axis=axis)
+
+        for n in (25, 40):
+            x = numpy.array(self.sample(n))
+            wanted = stats.bootstrap((x,), estimate, confidence_level=0.9, method="percentile",
+                                     n_resamples=4000, batch=200,
+                                     random_state=1).confidence_interval
+            _, low, high = figures(["bounds 0.05 %s" % words(x)])[0]
+            width = wanted.high - wanted.low
+            self.assertLess(abs(low - wanted.low), 0.25 * width)
+            self.assertLess(abs(high - wanted.high), 0.25 * width)
+
+    def test_smallest_found_by_numpy(self):
+        """The same gates drawn by NumPy, bounds by sorting: one law, two random streams."""
+        rng, pool = numpy.random.default_rng(2), numpy.array(self.sample(200))
+        pool = 0.1 * (pool - pool.mean())
+        ignore, detect, level, planned = numpy.log(1.02), numpy.log(1.05), 0.01, 40
+        looks = []
+        for look in range(1, 5):
+            n = -(-planned * look // 4)
+            spend = level * ((look / 4) ** 3 - ((look - 1) / 4) ** 3) / 2
+            # Below the statistic's critical value lies at most this share of the law.
+            law = numpy.ones(1)
+            for rank in range(1, n + 1):
+                longer = numpy.zeros(len(law) + rank)
+                longer[:len(law)] += law / 2
+                longer[rank:] += law / 2
+                law = longer
+            looks.append((n, int((numpy.cumsum(law) <= spend).sum()), numpy.triu_indices(n)))
+        shifts = []
+        for _ in range(1500):
+            rounds = rng.choice(pool, planned) * rng.choice((-1, 1), planned)
+            found, passes = numpy.inf, -numpy.inf
+            for n, critical, (i, j) in looks:
+                walsh = numpy.sort((rounds[i] + rounds[j]) / 2)
+                low, high = ((walsh[critical - 1], walsh[-critical]) if critical else
+                             (-numpy.inf, numpy.inf))
+                found = min(found, max(ignore - low, passes))
+                passes = max(passes, detect - high)
+            shifts.append(found)
+        wanted = numpy.quantile(shifts, 0.9)
+        got = figures(["smallest %r %r %r %d 2 5 %s" % (ignore, detect, level, planned,
+                                                         words(pool))])[0][0]
+        self.assertLess(abs(got - wanted), 0.08 * (wanted - ignore) + 0.001, (got, wanted))
 
     def test_normal(self):
         for p in (1e-9, 0.0003, 0.01, 0.5, 0.9, 0.999):

@@ -11,10 +11,12 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "gate.h"
 #include "gate_judge.h"
 #include "gate_stats.h"
 #include "rng.h"
@@ -274,11 +276,80 @@ static void test_no_numbers(void **state)
 	assert_true(bounds.estimate == 2);
 }
 
+static int compare_doubles(const void *left, const void *right)
+{
+	double a = *(const double *)left, b = *(const double *)right;
+
+	return (a > b) - (a < b);
+}
+
+/* Bounds are order statistics of the Walsh averages: those that sorting finds. */
+static void test_bounds_by_sorting(void **state)
+{
+	struct rng rng;
+
+	(void)state;
+	rng_seed(&rng, 11, 0);
+	for (size_t t = 0; t < 400; t++) {
+		size_t n = 1 + rng_below(&rng, 40), all = 0, k;
+		double values[40], walsh[40 * 41 / 2];
+		struct gate_bounds bounds;
+
+		/* Every other time few values: ties, zeros and all alike. */
+		for (size_t i = 0; i < n; i++)
+			values[i] = t % 2 ? skewed(&rng) : (double)rng_below(&rng, 1 + t % 7) - 1;
+		for (size_t i = 0; i < n; i++)
+			for (size_t j = i; j < n; j++)
+				walsh[all++] = values[i] / 2 + values[j] / 2;
+		qsort(walsh, all, sizeof(*walsh), compare_doubles);
+		k = gate_signed_rank_critical(n, 0.05);
+		assert_int_equal(gate_bounds(values, n, 0.05, &bounds), 0);
+		assert_true(bounds.estimate == walsh[(all - 1) / 2] / 2 + walsh[all / 2] / 2);
+		assert_true(k ? bounds.low == walsh[k - 1] : isinf(bounds.low));
+		assert_true(k ? bounds.high == walsh[all - k] : isinf(bounds.high));
+	}
+}
+
+/* A slowdown as large as is said to be found at 90 % is found by nine of ten gates. */
+static void test_smallest_found(void **state)
+{
+	struct world world = { .nr_rows = 2, .cv = 0.05 };
+	struct gate_rule rule = { .ignore = log(1.02), .detect = log(1.05), .level = 0.01 };
+	struct gate_row rows[ROWS_MAX];
+	size_t found[2] = { 0 };
+	double pool[400], smallest, less;
+	struct rng rng;
+
+	(void)state;
+	rng_seed(&rng, 12, 0);
+	for (size_t i = 0; i < 400; i++)
+		pool[i] = world.cv * (skewed(&rng) - skewed(&rng));
+	assert_int_equal(gate_smallest_found(&rule, pool, 400, ROUNDS, 2, 1, &smallest), 0);
+	assert_true(smallest > rule.ignore && smallest < 0.3);
+	less = rule.ignore + (smallest - rule.ignore) / 2;
+	for (int i = 0; i < 500; i++) {
+		world.effect[0] = smallest;
+		run_suite(&world, &rule, &rng, rows);
+		found[0] += rows[0].verdict == GATE_REGRESSION;
+		world.effect[0] = less;
+		run_suite(&world, &rule, &rng, rows);
+		found[1] += rows[0].verdict == GATE_REGRESSION;
+	}
+	print_message("of 500: %zu found, at half the distance %zu\n", found[0], found[1]);
+	assert_true(found[0] > 415 && found[0] < 485);
+	assert_true(found[1] < 350);
+	assert_int_equal(gate_smallest_found(&rule, pool, 400, 3, 2, 1, &smallest), 0);
+	assert_true(isinf(smallest));
+	assert_int_equal(gate_smallest_found(&rule, pool, 0, ROUNDS, 2, 1, &smallest), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_levels),
 		cmocka_unit_test(test_no_numbers),
+		cmocka_unit_test(test_bounds_by_sorting),
+		cmocka_unit_test(test_smallest_found),
 		cmocka_unit_test(test_holm),
 		cmocka_unit_test(test_swap_mirrors),
 		cmocka_unit_test(test_finds_what_is_there),

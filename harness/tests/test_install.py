@@ -19,7 +19,7 @@ PROMISED = {
     "show": (),
     "compare": (),
     "gate": ("--base", "--head", "--base-set", "--head-set", "--ignore", "--detect", "--budget",
-             "--allow", "--bootstrap", "--baseline", "--instructions"),  # to come: --aa
+             "--allow", "--bootstrap", "--baseline", "--instructions", "--aa"),
     "plan": ("--slo", "--budget", "--memory", "--project", "--scale"),
     "report": ("-o",),
     "top": ("--pid", "--fd"),
@@ -27,7 +27,6 @@ PROMISED = {
     "export": ("--to",),
     "merge": ("--out",),
     "check": ("--pid", "--fd"),
-    "top": ("--pid", "--fd"),
 }
 KEYS = """lock read wait stripes workers procs capacity key_size value_size preload keyspace keys mix batch ops_file
     duration warmup steady phases ops trials rate arrival latency interval hold think pin pages mem seed

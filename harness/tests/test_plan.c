@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "plan.h"
 #include "plan_memory.h"
@@ -358,96 +357,6 @@ static void test_memory_is_what_create_takes(void **state)
 	}
 }
 
-/* Sum of a field in KiB, over the mappings of memfds only when asked for. */
-static uint64_t kib_of(const char *path, const char *field, bool of_memfds)
-{
-	FILE *in = fopen(path, "r");
-	char line[512];
-	bool counts = !of_memfds;
-	uint64_t sum = 0;
-	unsigned long from, to, kib;
-
-	assert_non_null(in);
-	while (fgets(line, sizeof(line), in)) {
-		if (of_memfds && sscanf(line, "%lx-%lx ", &from, &to) == 2)
-			counts = strstr(line, "memfd:");
-		else if (counts && strncmp(line, field, strlen(field)) == 0 &&
-			 sscanf(line + strlen(field), "%lu", &kib) == 1)
-			sum += kib;
-	}
-	fclose(in);
-	return sum;
-}
-
-static void fill(struct shmht *map, const struct params *params)
-{
-	unsigned char key[64] = { 0 }, value[1024] = { 0 };
-	struct shmht_error err;
-	struct shmht_ctx *ctx;
-
-	assert_int_equal(shmht_ctx_open(map, &ctx, &err), 0);
-	for (uint64_t i = 0; i < params->capacity; i++) {
-		memcpy(key, &i, sizeof(i));
-		assert_int_equal(shmht_insert(ctx, key, params->key_size, value, params->value_max),
-				 0);
-	}
-	shmht_ctx_close(ctx);
-}
-
-static void assert_within(uint64_t got, uint64_t forecast, double share, uint64_t bytes)
-{
-	double room = share * (double)forecast + (double)bytes;
-
-	if (fabs((double)got - (double)forecast) > room)
-		fail_msg("%llu bytes, forecast %llu", (unsigned long long)got,
-			 (unsigned long long)forecast);
-}
-
-/* Full tables: what the kernel holds for them, and what a process that has all of it
- * mapped has resident, are what was forecast; page tables too. */
-static void test_resident_set(void **state)
-{
-	static const struct {
-		uint64_t capacity;
-		uint32_t key_size, value_max, stripes;
-	} shapes[] = { { 20000, 16, 64, 1 },
-		       { 100000, 16, 128, 16 },
-		       { 3000, 64, 1024, 1 },
-		       { 300000, 8, 8, 4 } };
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
-		struct params params = { .lock = "futex",
-					 .procs = 1,
-					 .capacity = shapes[i].capacity,
-					 .key_size = shapes[i].key_size,
-					 .value_max = shapes[i].value_max,
-					 .stripes = shapes[i].stripes };
-		struct shmht_config cfg = params_table(&params);
-		uint64_t tables = kib_of("/proc/self/status", "VmPTE:", false);
-		struct plan_memory memory;
-		struct shmht_error err;
-		struct shmht *map;
-		struct stat file;
-
-		assert_int_equal(plan_memory_of(&params, &memory, &err), 0);
-		assert_int_equal(shmht_create(&cfg, &map, &err), 0);
-		fill(map, &params);
-		assert_int_equal(fstat(shmht_fd(map), &file), 0);
-		assert_within((uint64_t)file.st_blocks * 512, memory.region_bytes, 0.02, 0);
-		/* Who did not populate maps what it touched: less, never more. */
-		assert_true(kib_of("/proc/self/smaps", "Rss:", true) * 1024 <= memory.region_bytes);
-		if (shmht_populate(map) == 0) {
-			assert_within(kib_of("/proc/self/smaps", "Rss:", true) * 1024,
-				      memory.region_bytes, 0.02, 0);
-			assert_within((kib_of("/proc/self/status", "VmPTE:", false) - tables) *
-					      1024,
-				      memory.page_table_bytes, 0.02, 32 * 1024);
-		}
-		shmht_destroy(map);
-	}
-}
-
 static void test_memory_that_fits(void **state)
 {
 	struct params params = { .lock = "futex",
@@ -484,7 +393,6 @@ int main(void)
 		cmocka_unit_test(test_edges_of_a_search),
 		cmocka_unit_test(test_promises),
 		cmocka_unit_test(test_memory_is_what_create_takes),
-		cmocka_unit_test(test_resident_set),
 		cmocka_unit_test(test_memory_that_fits),
 	};
 
