@@ -70,9 +70,11 @@ static int watch(struct run *run, bool silence_counts)
 		uint32_t stage = atomic_load(&part->stage);
 
 		progress += stage * NS_PER_S + atomic_load(&part->progress);
-		if (stage == STAGE_FAILED)
-			return run_give_up(run, TRIAL_NOT_MEASURED, "worker %u: %s", i,
-					   part->error);
+		if (stage == STAGE_FAILED) {
+			run->trial->errors += part->errors;
+			return run_give_up(run, part->errors ? TRIAL_FAILED : TRIAL_NOT_MEASURED,
+					   "worker %u: %s", i, part->error);
+		}
 		if (stage < least) {
 			least = stage;
 			behind = i;

@@ -69,6 +69,8 @@ static int preload_share(struct worker *w)
 			/* Many on one lock: slow is not stuck while the phase says so. */
 		} while (r == -ETIMEDOUT && atomic_load(&w->job->control->phase) <= PHASE_LOAD);
 		if (r) {
+			/* A broken table is what verification is for, whenever it is seen. */
+			w->part->errors += r == -EUCLEAN;
 			worker_error(w->part, "preload of key %llu: %s", (unsigned long long)id,
 				     strerror(-r));
 			return r;

@@ -130,7 +130,8 @@ struct shmht_config {
 	 * How many entries may hang on a bucket whose 8 lanes are taken, at most
 	 * SHMHT_CHAIN_MAX; 0: as many as come. An insert of one more is -EMLINK, and so
 	 * `capacity` is no promise any more. Without hash_key, who chooses keys can so keep
-	 * others out of a bucket; with it and 32, nobody is ever refused.
+	 * others out of a bucket; with it, 32 more on one bucket is what chance alone does
+	 * not come to (buckets have 4 entries on average).
 	 */
 	uint32_t chain_max;
 };
