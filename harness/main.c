@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli.h"
 #include "build_info.h"
+#include "cli.h"
 
 static const struct command *const commands[] = {
 	&command_run,	  &command_torture, &command_check, &command_list, &command_show,

@@ -10,9 +10,9 @@
 #include <xxhash.h>
 
 #include "gbench_shim.h"
-#include "hist.h"
 #include "shmht.h"
 #include "shmht_clock.h"
+#include "stats/hist.h"
 
 #define ENTRIES 10000u
 #define KEYS 4096u /* a power of two: the next key costs a mask */

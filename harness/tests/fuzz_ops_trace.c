@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ops_trace.h"
-#include "opstream.h"
+#include "worker/ops_trace.h"
+#include "worker/opstream.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

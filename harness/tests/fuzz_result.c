@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "result.h"
-#include "result_internal.h"
+#include "result/result.h"
+#include "result/result_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rng.h"
+#include "worker/rng.h"
 
 struct noise {
 	struct rng rng;

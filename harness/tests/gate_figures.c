@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gate.h"
-#include "gate_judge.h"
-#include "gate_stats.h"
-#include "stats.h"
+#include "gate/gate.h"
+#include "gate/gate_judge.h"
+#include "stats/gate_stats.h"
+#include "stats/stats.h"
 
 static size_t values(char *text, double *out, size_t max)
 {

@@ -17,8 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "result.h"
-#include "result_internal.h"
+#include "result/result.h"
+#include "result/result_internal.h"
 
 enum fixture_point { POINT_PLAIN, POINT_CROWDED, POINT_SPIN, POINT_SKIPPED, FIXTURE_POINTS };
 

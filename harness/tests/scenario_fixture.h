@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "scenario.h"
+#include "scenario/scenario.h"
 
 struct loaded {
 	int rc;

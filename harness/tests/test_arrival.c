@@ -2,8 +2,8 @@
 /* Schedules against theory, and against each other: same seed, same plan. */
 #include <math.h>
 
-#include "arrival.h"
 #include "scenario_fixture.h"
+#include "worker/arrival.h"
 
 #define DRAWS 200000
 #define KS_1_PERCENT 1.628 /* of sqrt(n) D, asymptotic */

@@ -83,7 +83,7 @@ class Commands(Case):
             self.assertLessEqual(len(line), 125)
 
     def test_list_keys(self):
-        with open(os.path.join(ROOT, "harness/scenario_keys.c"), encoding="utf-8") as f:
+        with open(os.path.join(ROOT, "harness/scenario/scenario_keys.c"), encoding="utf-8") as f:
             keys = re.findall(r"\[KEY_\w+\] = \{ \"(\w+)\"", f.read())
         lines = self.bench("list", "keys").out.splitlines()
         self.assertEqual([line.split()[0] for line in lines], keys)

@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <math.h>
 
-#include "divisive.h"
-#include "rng.h"
+#include "history/divisive.h"
+#include "worker/rng.h"
 
 #define ROOM (DIVISIVE_MAX / DIVISIVE_SEGMENT_MIN)
 

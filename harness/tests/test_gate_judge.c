@@ -16,10 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gate.h"
-#include "gate_judge.h"
-#include "gate_stats.h"
-#include "rng.h"
+#include "gate/gate.h"
+#include "gate/gate_judge.h"
+#include "stats/gate_stats.h"
+#include "worker/rng.h"
 
 #define ROWS_MAX 8
 #define ROUNDS 24

@@ -17,9 +17,9 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "base64.h"
-#include "hdr.h"
-#include "rng.h"
+#include "result/base64.h"
+#include "result/hdr.h"
+#include "worker/rng.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(SHMBENCH_SANITIZED)
 #define NR_RANDOM 2000

@@ -17,9 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "host.h"
-#include "host_limits.h"
-#include "result_internal.h"
+#include "result/result_internal.h"
+#include "run/host.h"
+#include "run/host_limits.h"
 
 static char root[] = "/tmp/shmbench-test-host-XXXXXX";
 

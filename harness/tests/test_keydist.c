@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keydist.h"
+#include "worker/keydist.h"
 
 #define P_OF_MANY 1e-4
 

@@ -13,9 +13,9 @@
 
 #include <cmocka.h>
 
-#include "lin_check.h"
-#include "lin_history.h"
-#include "rng.h"
+#include "verify/lin_check.h"
+#include "verify/lin_history.h"
+#include "worker/rng.h"
 
 #define FUTURE 1u /* nonces: of the value to be written next */
 

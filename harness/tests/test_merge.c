@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hdr.h"
-#include "hist.h"
-#include "result_internal.h"
-#include "rng.h"
+#include "result/hdr.h"
+#include "result/result_internal.h"
+#include "stats/hist.h"
+#include "worker/rng.h"
 
 #define PARTS 5
 

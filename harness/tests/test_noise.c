@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "noise.h"
+#include "run/noise.h"
 #include "shmht_clock.h"
 
 #define TICK_S 0.01

@@ -15,10 +15,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "host.h"
+#include "run/host.h"
+#include "run/supervise.h"
 #include "scenario_fixture.h"
 #include "shmht_clock.h"
-#include "supervise.h"
 
 #ifdef SHMBENCH_SANITIZED
 #define ATTEMPTS 2

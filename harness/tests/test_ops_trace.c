@@ -18,9 +18,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "ops_trace.h"
-#include "opstream.h"
-#include "rng.h"
+#include "worker/ops_trace.h"
+#include "worker/opstream.h"
+#include "worker/rng.h"
 
 #define TIMED ((uint64_t)1 << 2)
 #define HEADER 96

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "opstream.h"
+#include "worker/opstream.h"
 
 #define LEN 65536u
 #define TIMED ((uint64_t)1 << 2)

@@ -14,8 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "host.h"
-#include "pin.h"
+#include "run/host.h"
+#include "run/pin.h"
 
 static uint16_t allowed[PARAMS_CPUS_MAX];
 static unsigned int nr_allowed;

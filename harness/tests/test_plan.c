@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plan.h"
-#include "plan_memory.h"
-#include "rng.h"
+#include "plan/plan.h"
+#include "plan/plan_memory.h"
 #include "scenario_fixture.h"
+#include "worker/rng.h"
 
 /* Of 1000 claims at 5 %, 66 wrong ones are within chance (binomial, 1 %). */
 #define RUNS 1000

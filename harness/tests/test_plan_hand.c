@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <math.h>
 
-#include "plan_hand.h"
+#include "plan/plan_hand.h"
 
 static const enum hand_family families[] = { HAND_QUEUE, HAND_TEST_SET, HAND_PARK };
 

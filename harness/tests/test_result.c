@@ -5,8 +5,8 @@
  */
 #include "result_fixture.h"
 
-#include "hdr.h"
-#include "host.h"
+#include "result/hdr.h"
+#include "run/host.h"
 
 /* Each path with its type: s n o a, lower case; upper case: or null. z: null. */
 static void assert_types(const json_t *from, const char *const (*paths)[2], size_t nr)

@@ -7,11 +7,11 @@
  */
 #include <math.h>
 
-#include "hist.h"
-#include "opstream.h"
 #include "scenario_fixture.h"
 #include "shmht_clock.h"
-#include "value.h"
+#include "stats/hist.h"
+#include "verify/value.h"
+#include "worker/opstream.h"
 
 #define OPS (1u << 20)
 #define PERIOD 64u

@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rng.h"
-#include "stats.h"
+#include "stats/stats.h"
+#include "worker/rng.h"
 
 static int near(double a, double b, double tolerance)
 {

@@ -201,7 +201,7 @@ class Top(Case):
         table = os.open("/proc/%d/fd/%d" % (pid, fd), os.O_RDONLY)
         self.addCleanup(os.close, table)
         seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
-        # Workers, intervals for each, and where those lie: harness/control.h.
+        # Workers, intervals for each, and where those lie: harness/run/control.h.
         self.assertEqual(struct.unpack_from("<I", real, 48)[0], 2)
         for at in range(48, 64, 4):
             for value in (0xffffffff, 0x7fffffff, 0):

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "rng.h"
-#include "units.h"
+#include "scenario/units.h"
+#include "worker/rng.h"
 
 #define UNTOUCHED 0x5eedu
 

@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <math.h>
 
-#include "rng.h"
-#include "usl.h"
+#include "plan/usl.h"
+#include "worker/rng.h"
 
 static const double levels[] = { 1, 2, 4, 8, 12, 16 };
 #define LEVELS (sizeof(levels) / sizeof(levels[0]))

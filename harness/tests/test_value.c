@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "value.h"
+#include "verify/value.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(SHMBENCH_SANITIZED)
 #define NR_KEYS 20000u

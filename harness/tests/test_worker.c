@@ -18,8 +18,8 @@
 
 #include "scenario_fixture.h"
 #include "shmht_clock.h"
-#include "value.h"
-#include "worker.h"
+#include "verify/value.h"
+#include "worker/worker.h"
 
 #define OPS 20000u
 

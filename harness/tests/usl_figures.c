@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "usl.h"
+#include "plan/usl.h"
 
 int main(void)
 {

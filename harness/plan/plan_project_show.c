@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* The projection for people and as JSON. */
+#include <math.h>
+
+#include "plan/plan_project.h"
+#include "result/result_internal.h"
+
+static const char *const families[] = {
+	[HAND_QUEUE] = "queue",
+	[HAND_TEST_SET] = "test-and-set",
+	[HAND_PARK] = "parking",
+};
+
+static void put_host(const struct project *project, FILE *out)
+{
+	struct result_glyphs glyphs = result_glyphs();
+	const struct {
+		const char *name;
+		double ns;
+	} figures[] = {
+		{ "pause", project->host.pause },
+		{ "change of process", project->host.change },
+		{ "empty futex call", project->host.call },
+		{ "wake-up of an idle CPU", project->host.wake },
+		{ "until it runs", project->host.latency },
+		{ "wake-up of a busy one", project->host.wake_busy },
+		{ "time slice", project->host.quantum },
+	};
+
+	fputs("  measured here:", out);
+	for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+		char ns[32];
+
+		result_format_ns(figures[i].ns, &glyphs, ns, sizeof(ns));
+		fprintf(out, "%s %s %s", i ? "," : "", figures[i].name, *ns ? ns : "-");
+	}
+	fputc('\n', out);
+}
+
+static void put_checks(const struct project_row *row, FILE *out)
+{
+	fputs("    processes  measured (95 %)          model     off by\n", out);
+	for (int i = 0; i < PROJECT_CHECKS; i++) {
+		const struct project_cell *cell = &row->cells[i];
+		char median[32], low[32], high[32], model[32], range[80] = "";
+
+		result_format_rate(cell->median, median, sizeof(median));
+		result_format_rate(cell->low, low, sizeof(low));
+		result_format_rate(cell->high, high, sizeof(high));
+		result_format_rate(cell->model, model, sizeof(model));
+		if (*low && *high)
+			snprintf(range, sizeof(range), "(%s..%s)", low, high);
+		if (cell->nr)
+			fprintf(out, "    %-9u  %-6s %-16s  %-8s  %+.0f %%\n", cell->procs, median,
+				range, model, (cell->model / cell->median - 1) * 100);
+		else
+			fprintf(out, "    %-9u  not measured\n", cell->procs);
+	}
+}
+
+static void put_ranges(const struct project_row *row, FILE *out)
+{
+	fputs("    CPUs       range\n", out);
+	for (uint32_t i = 0; i < row->nr_ranges; i++) {
+		const struct project_range *range = &row->ranges[i];
+		char low[32], high[32];
+
+		result_format_rate(range->low, low, sizeof(low));
+		result_format_rate(range->high, high, sizeof(high));
+		fprintf(out, "    %-9u  %s..%s/s%s\n", range->cpus, low, high,
+			range->extrapolated ? "  EXTRAPOLATED" : "");
+	}
+}
+
+static void put_row(const struct project_row *row, FILE *out)
+{
+	struct result_glyphs glyphs = result_glyphs();
+	const struct hand_costs *costs = &row->system.costs;
+	char name[256], outside[32], inside[32], handoff[32];
+
+	result_clean(row->point->name, 70, name, sizeof(name));
+	fprintf(out, "\n  %s\n", name);
+	if (*row->refused) {
+		fprintf(out, "    not projected: %s\n", row->refused);
+		return;
+	}
+	result_format_ns(costs->outside, &glyphs, outside, sizeof(outside));
+	result_format_ns(costs->inside, &glyphs, inside, sizeof(inside));
+	result_format_ns(costs->handoff, &glyphs, handoff, sizeof(handoff));
+	fprintf(out, "    %s lock: %s outside, %s inside, %s more after another CPU\n",
+		families[row->system.family], outside, inside, handoff);
+	put_checks(row, out);
+	put_ranges(row, out);
+	if (row->off > 0.25)
+		fprintf(out,
+			"    the model is %.0f %% off at %u processes, more than the 25 %% that it "
+			"is meant for\n",
+			row->off * 100, row->off_procs);
+}
+
+void project_print(const struct project *project, const char *name, FILE *out)
+{
+	fprintf(out,
+		"%s: to %u CPUs, one process on each, closed loop, by a model of lock "
+		"hand-off\n\n",
+		name, project->target);
+	put_host(project, out);
+	for (uint32_t k = 0; k < project->nr; k++)
+		if (!project->rows[k].reference)
+			put_row(&project->rows[k], out);
+	if (project->apart)
+		fprintf(out,
+			"\n  order of locks: as measured in %u of the %u pairs whose intervals "
+			"are apart\n",
+			project->same_order, project->apart);
+	fputs("\nWhat it rests on: the costs above, and a ticket lock on the same load, for what "
+	      "an operation does\ninside the lock and what a hand-off between two CPUs of this "
+	      "machine costs. Upper end: every\nhand-off costs as much as here, whoever else "
+	      "polls. Lower end: four times as much (another socket),\nand where all who wait "
+	      "poll one line, once more for each of them. Both ends are widened by what the\n"
+	      "model was off here. EXTRAPOLATED: beyond four times the CPUs that were measured "
+	      "on. Memory bandwidth,\nsibling threads and clock rates of another machine are not "
+	      "in it.\n",
+	      out);
+	if (project->open_loop)
+		fprintf(out, "Left out, being an open loop: %u points.\n", project->open_loop);
+}
+
+/* ---- JSON -------------------------------------------------------------- */
+
+static json_t *costs_json(const struct hand_costs *costs)
+{
+	return json_pack("{s:o, s:o, s:o}", "outside_ns", result_number(costs->outside),
+			 "inside_ns", result_number(costs->inside), "handoff_ns",
+			 result_number(costs->handoff));
+}
+
+static json_t *row_json(const struct project_row *row)
+{
+	json_t *checks = json_array(), *ranges = json_array();
+
+	for (int i = 0; !*row->refused && i < PROJECT_CHECKS; i++) {
+		const struct project_cell *cell = &row->cells[i];
+
+		json_array_append_new(
+			checks,
+			json_pack("{s:o, s:{s:o, s:o, s:o, s:o}, s:o}", "procs",
+				  result_count(cell->procs), "ops_per_s", "median",
+				  result_number(cell->median), "low", result_number(cell->low),
+				  "high", result_number(cell->high), "n", result_count(cell->nr),
+				  "model", result_number(cell->model)));
+	}
+	for (uint32_t i = 0; i < row->nr_ranges; i++)
+		json_array_append_new(ranges,
+				      json_pack("{s:o, s:o, s:o, s:b}", "cpus",
+						result_count(row->ranges[i].cpus), "low",
+						result_number(row->ranges[i].low), "high",
+						result_number(row->ranges[i].high), "extrapolated",
+						(int)row->ranges[i].extrapolated));
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name", row->point->name,
+			 "lock", row->params.lock, "not_projected",
+			 *row->refused ? json_string(row->refused) : json_null(), "family",
+			 *row->refused ? json_null() : json_string(families[row->system.family]),
+			 "costs", *row->refused ? json_null() : costs_json(&row->system.costs),
+			 "checks", checks, "off", result_number(*row->refused ? NAN : row->off),
+			 "ranges", ranges);
+}
+
+json_t *project_json(const struct project *project)
+{
+	const struct host_costs *host = &project->host;
+	json_t *rows = json_array();
+
+	for (uint32_t k = 0; k < project->nr; k++)
+		if (!project->rows[k].reference)
+			json_array_append_new(rows, row_json(&project->rows[k]));
+	return json_pack("{s:o, s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o}", "cpus",
+			 result_count(project->target), "host_ns", "pause",
+			 result_number(host->pause), "change", result_number(host->change), "call",
+			 result_number(host->call), "wake", result_number(host->wake), "latency",
+			 result_number(host->latency), "wake_busy", result_number(host->wake_busy),
+			 "quantum", result_number(host->quantum), "rows", rows, "pairs_apart",
+			 result_count(project->apart), "pairs_in_order",
+			 result_count(project->same_order));
+}

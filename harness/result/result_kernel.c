@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel's share in a trial's result. Per operation of the workers' own
+ * windows, because that is where the counts were taken: with ops = N these are
+ * longer than the trial's. The open loop's own sleeps are not the operations'.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "result/result_internal.h"
+
+/* Over all workers; NaN as soon as one of them does not know it. */
+static double events_of(const struct trial *trial, enum kernel_event event, const char **why)
+{
+	double sum = 0;
+
+	for (uint32_t w = 0; w < trial->nr_workers; w++) {
+		const struct kernel_counts *kernel = &trial->workers[w].kernel;
+
+		if (!kernel->known[event]) {
+			*why = event <= KERNEL_FUTEX ? kernel->calls_reason :
+						       kernel->hardware_reason;
+			return NAN;
+		}
+		sum += (double)kernel->count[event];
+	}
+	return sum;
+}
+
+json_t *result_kernel_object(const struct trial *trial)
+{
+	static const char *const keys[KERNEL_EVENTS] = {
+		[KERNEL_SYSCALLS] = "syscalls_per_op",
+		[KERNEL_FUTEX] = "futex_per_op",
+		[KERNEL_CYCLES] = "cycles_per_op",
+		[KERNEL_INSTRUCTIONS] = "instructions_per_op",
+		[KERNEL_CACHE_MISSES] = "cache_misses_per_op",
+		[KERNEL_DTLB_MISSES] = "dtlb_misses_per_op",
+	};
+	double ops = 0, faults = 0, switches = 0, harness_calls = 0;
+	const char *calls_why = NULL, *hardware_why = NULL;
+	json_t *object = json_object();
+	int rc = 0;
+
+	for (uint32_t w = 0; w < trial->nr_workers; w++) {
+		const struct worker_result *worker = &trial->workers[w];
+
+		ops += (double)worker->ops;
+		faults += (double)worker->minor_faults;
+		switches += (double)(worker->vol_ctx + worker->invol_ctx);
+		harness_calls += (double)worker->harness_calls;
+	}
+	for (int event = 0; event < KERNEL_EVENTS; event++) {
+		double sum = events_of(trial, event,
+				       event <= KERNEL_FUTEX ? &calls_why : &hardware_why);
+
+		if (event == KERNEL_SYSCALLS)
+			sum -= harness_calls;
+		rc |= json_object_set_new(object, keys[event], result_number(sum / ops));
+	}
+	rc |= json_object_set_new(object, "page_faults_per_op", result_number(faults / ops));
+	rc |= json_object_set_new(object, "switches_per_op", result_number(switches / ops));
+	rc |= json_object_set_new(object, "harness_calls", result_number(harness_calls));
+	rc |= json_object_set_new(object, "reason", result_string(calls_why));
+	rc |= json_object_set_new(object, "hardware_reason", result_string(hardware_why));
+	if (rc) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * recovery{}: what torture did to a trial's workers and what came of it.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "result/result_internal.h"
+#include "stats/stats.h"
+
+static json_t *strands_object(const struct torture_outcome *outcome)
+{
+	double low, high, share = NAN;
+
+	stats_share_interval(outcome->strands, outcome->strands_of, &low, &high);
+	if (outcome->strands_of)
+		share = (double)outcome->strands / (double)outcome->strands_of;
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:s}", "count", result_count(outcome->strands),
+			 "of", result_count(outcome->strands_of), "share", result_number(share),
+			 "low", result_number(low), "high", result_number(high), "method",
+			 "Clopper-Pearson");
+}
+
+static json_t *rates_array(const double *rates, uint32_t nr)
+{
+	json_t *array = json_array();
+	int rc = 0;
+
+	for (uint32_t i = 0; i < nr; i++)
+		rc |= json_array_append_new(array, result_number(rates[i]));
+	if (rc) {
+		json_decref(array);
+		return NULL;
+	}
+	return array;
+}
+
+/* Rates of windows before the storm and after it, and their ratio. */
+static json_t *throughput_object(const struct torture_outcome *outcome)
+{
+	struct interval ratio;
+
+	stats_ratio_interval(outcome->before, outcome->nr_before, outcome->after, outcome->nr_after,
+			     &ratio);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:s}", "before",
+			 rates_array(outcome->before, outcome->nr_before), "after",
+			 rates_array(outcome->after, outcome->nr_after), "ratio",
+			 result_number(ratio.median), "low", result_number(ratio.low), "high",
+			 result_number(ratio.high), "method", ratio.method);
+}
+
+static json_t *timeouts_object(const struct torture_outcome *outcome)
+{
+	static const char *const names[] = { "holder_unknown", "holder_running", "holder_stopped",
+					     "holder_dead" };
+	json_t *object = json_object();
+	int rc = json_object_set_new(object, "count", result_count(outcome->timeouts));
+
+	for (int s = 0; s < 4; s++)
+		rc |= json_object_set_new(object, names[s],
+					  result_count(outcome->timeouts_by_state[s]));
+	rc |= json_object_set_new(object, "late", result_latency_object(&outcome->late, true));
+	if (rc) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+json_t *result_torture_object(const struct trial *trial)
+{
+	const struct torture_outcome *outcome = trial->torture;
+	json_t *object = json_object();
+	int rc = 0;
+
+	rc |= json_object_set_new(object, "recovers", json_boolean(outcome->recovers));
+	rc |= json_object_set_new(object, "storm_s", result_number(outcome->storm_s));
+	rc |= json_object_set_new(object, "kills", result_count(outcome->kills));
+	rc |= json_object_set_new(object, "kills_at_place",
+				  outcome->has_place ? result_count(outcome->kills_at_place) :
+						       json_null());
+	rc |= json_object_set_new(object, "stops", result_count(outcome->stops));
+	rc |= json_object_set_new(object, "leaves", result_count(outcome->leaves));
+	rc |= json_object_set_new(object, "respawns", result_count(outcome->respawns));
+	rc |= json_object_set_new(object, "aimed_missed", result_count(outcome->aimed_missed));
+	rc |= json_object_set_new(object, "recoveries", result_count(outcome->recovered));
+	rc |= json_object_set_new(object, "cut_off_done", result_count(outcome->resolved_done));
+	rc |= json_object_set_new(object, "cut_off_undone", result_count(outcome->resolved_undone));
+	rc |= json_object_set_new(object, "strands", strands_object(outcome));
+	rc |= json_object_set_new(object, "timeouts", timeouts_object(outcome));
+	rc |= json_object_set_new(object, "recovery",
+				  result_latency_object(&outcome->recovery, true));
+	rc |= json_object_set_new(object, "wait_before",
+				  result_latency_object(&outcome->wait_before, true));
+	rc |= json_object_set_new(object, "wait_storm",
+				  result_latency_object(&outcome->wait_storm, true));
+	rc |= json_object_set_new(object, "throughput", throughput_object(outcome));
+	rc |= json_object_set_new(object, "stuck",
+				  result_string(outcome->stuck[0] ? outcome->stuck : NULL));
+	if (rc) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}

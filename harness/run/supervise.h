@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Running one trial of one point: region, workers, start line, watchdog,
+ * collection, verification. Whatever happens to a worker, this returns, and
+ * leaves no process behind.
+ */
+#ifndef SHMBENCH_SUPERVISE_H
+#define SHMBENCH_SUPERVISE_H
+
+#include <signal.h>
+
+#include "run/trial.h"
+#include "scenario/scenario.h"
+
+/*
+ * Blocks the signals that end a run, and SIGCHLD: supervise_trial() takes them
+ * with sigtimedwait(). Call once, before the first trial.
+ */
+void supervise_init(void);
+
+/* The signal that asked the run to end; 0: none so far. Takes a pending one. */
+int supervise_interrupted(void);
+
+/* Until then, or a signal; SIGCHLD is only a reason to look. */
+void supervise_sleep(uint64_t timeout_ns);
+
+/* In a child, first of all: it dies with its parent, and leaves Ctrl-C to it. */
+void supervise_child_begins(pid_t parent);
+
+/* Called after each interval of the window with its figures; NULL: nobody looks. */
+extern void (*supervise_on_interval)(const struct point *point, const struct interval_figures *);
+
+/*
+ * Trial k of a point. Always fills *ret_trial (status tells); the caller frees
+ * it by trial_free(). Returns early, as not measured, once interrupted.
+ */
+void supervise_trial(const struct point *point, uint32_t k, struct trial *ret_trial);
+
+#endif
