@@ -26,8 +26,7 @@ uint64_t pid_namespace(void)
 }
 
 void header_set_strategy(struct shm_header *header, const struct shmht_strategy *strategy,
-				enum shmht_read read, enum shmht_wait wait,
-				enum shmht_robust robust)
+			 enum shmht_read read, enum shmht_wait wait, enum shmht_robust robust)
 {
 	char name[SHMHT_NAME_MAX] = "";
 	uint64_t words[SHMHT_NAME_MAX / 8];
@@ -54,7 +53,7 @@ void header_get_strategy(struct shm_header *header, char name[SHMHT_NAME_MAX])
 }
 
 int init_locks(const struct shmht *map, const struct shmht_strategy *strategy,
-		      struct shmht_error *err)
+	       struct shmht_error *err)
 {
 	for (uint32_t i = 0; i < map->geo.max_workers; i++)
 		memset(slots_of(map)[i].lock_local, 0, LINE_BYTES);
@@ -74,7 +73,7 @@ int init_locks(const struct shmht *map, const struct shmht_strategy *strategy,
 }
 
 int find_strategy(const char *name, enum shmht_read read,
-			 const struct shmht_strategy **ret_strategy, struct shmht_error *err)
+		  const struct shmht_strategy **ret_strategy, struct shmht_error *err)
 {
 	const struct shmht_strategy *strategy = name ? shmht_strategy_find(name) : NULL;
 
