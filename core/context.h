@@ -87,6 +87,14 @@ struct shmht_ctx {
 	struct shmht_ops own_ops; /* unless locked: the strategy's, with the mode's search */
 };
 
+/* What a strategy built elsewhere has to agree on beside the region's layout. */
+#define CONTEXT_HASH                                                                          \
+	HASH_STEP(HASH_STEP(HASH_STEP(HASH_STEP(HASH_STEP(LAYOUT_HASH, sizeof(struct shmht)), \
+						sizeof(struct shmht_ctx)),                    \
+				      offsetof(struct shmht_ctx, hold_ticks)),                \
+			    offsetof(struct shmht_ctx, stats)),                               \
+		  offsetof(struct shmht_ctx, own_ops))
+
 static inline struct shm_header *header_of(const struct shmht *map)
 {
 	return (struct shm_header *)map->base;

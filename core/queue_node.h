@@ -14,6 +14,8 @@
 
 #include "table.h"
 
+#define LOCK_WORKER_BYTES LINE_BYTES
+
 #define QUEUE_NODES 4u
 #define NODE_FREE 0u
 

@@ -79,8 +79,9 @@ int find_strategy(const char *name, enum shmht_read read,
 
 	if (!strategy) {
 		error_set(err,
-			  "strategy '%.31s' is not in this build; see `shmbench list strategies`",
-			  name ? name : "(none given)");
+			  "strategy '%.31s' is not in this build%s; see `shmbench list strategies`",
+			  name ? name : "(none given)",
+			  name && strchr(name, '@') ? ", nor was its shared object loaded" : "");
 		return -ENOSYS;
 	}
 	if (strategy->abi_version != SHMHT_STRATEGY_ABI || strategy->size != sizeof(*strategy) ||

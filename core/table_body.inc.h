@@ -28,7 +28,8 @@
  *
  * Optional too: lock_try_shared, lock_wait_shared, lock_release_shared, with
  * LOCK_HAS_SHARED, where readers need not exclude each other; LOCK_WAITS, the
- * waiting policies that ctx->wait may name; LOCK_CTX_ENTER, LOCK_CTX_LEAVE and
+ * waiting policies that ctx->wait may name; LOCK_WORKER_BYTES, how much of the
+ * worker's line (ctx->slot->lock_local) the lock uses; LOCK_CTX_ENTER, LOCK_CTX_LEAVE and
  * LOCK_MAP_LEAVE for what lives outside the region.
  *
  * Order of every mutation: note it, prepare a private cell, commit by one release
@@ -50,7 +51,12 @@
 #define LOCK_MAP_LEAVE NULL
 #endif
 
-_Static_assert(sizeof(struct lock) <= LOCK_SLOT_BYTES, "the lock must fit its slot");
+#ifndef LOCK_WORKER_BYTES
+#define LOCK_WORKER_BYTES 0
+#endif
+
+_Static_assert(sizeof(struct lock) <= LOCK_SLOT_BYTES, "the lock must fit its slot: 64 bytes");
+_Static_assert((LOCK_WORKER_BYTES) <= LINE_BYTES, "a worker's part must fit its line: 64 bytes");
 _Static_assert(_Alignof(struct lock) <= LOCK_SLOT_BYTES, "the slot's alignment");
 
 #include "table_enter.inc.h"
@@ -210,6 +216,7 @@ const struct shmht_strategy LOCK_SYMBOL = {
 	.caps = LOCK_CAPS,
 	.waits = LOCK_WAITS,
 	.lock_bytes = sizeof(struct lock),
+	.worker_bytes = LOCK_WORKER_BYTES,
 	.lock_hash = HASH_STEP(HASH_STEP(LAYOUT_HASH, sizeof(struct lock)),
 			       offsetof(struct lock, holder) << 8 | _Alignof(struct lock)),
 	.layout_hash = LAYOUT_HASH,
@@ -244,3 +251,25 @@ const struct shmht_strategy LOCK_SYMBOL = {
 	.note_holder = note_stripe_holder,
 	.recover = recover_stripe,
 };
+
+#ifdef SHMHT_STRATEGY_FILE /* compiled as a shared object, with pkg-config shmht-strategy */
+#ifdef __OPTIMIZE__
+#define LOCK_OPTIMIZED 1
+#else
+#define LOCK_OPTIMIZED 0
+#endif
+extern const struct shmht_strategy_file shmht_strategy_file;
+__attribute__((visibility("default"))) const struct shmht_strategy_file shmht_strategy_file = {
+	.abi_version = SHMHT_STRATEGY_ABI,
+	.size = sizeof(struct shmht_strategy_file),
+	.context_hash = CONTEXT_HASH,
+	.optimized = LOCK_OPTIMIZED,
+	.compiler =
+#ifdef __clang__
+		__VERSION__, /* says who it is */
+#else
+		"gcc " __VERSION__,
+#endif
+	.strategy = &LOCK_SYMBOL,
+};
+#endif

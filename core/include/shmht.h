@@ -536,50 +536,6 @@ int shmht_observe_place(const struct shmht *map, uint64_t offset, struct shmht_p
  * the table meanwhile, nor took one of its locks for long. */
 uint64_t shmht_fingerprint(const struct shmht *map);
 
-/* ---- strategies ------------------------------------------------------- */
-
-#define SHMHT_CAP_ONE_WORKER 1u /* refuses a second context */
-#define SHMHT_CAP_SPINS 2u	/* burns CPU while waiting */
-#define SHMHT_CAP_PARKS 4u	/* sleeps in the kernel while waiting */
-#define SHMHT_CAP_FAIR 8u	/* first come, first served */
-#define SHMHT_CAP_SHARED_READERS 16u
-#define SHMHT_CAP_RECOVERS 32u	       /* a dead holder's lock is taken over */
-#define SHMHT_CAP_YIELDS 128u	       /* gives up its CPU while waiting, but stays runnable */
-#define SHMHT_CAP_KERNEL_RECOVERS 256u /* ... by the kernel: robust = off has no say */
-#define SHMHT_CAP_TEST_ONLY 64u	       /* deliberately broken; test builds only */
-
-#define SHMHT_STRATEGY_ABI 3u
-
-struct shmht_strategy {
-	uint32_t abi_version; /* SHMHT_STRATEGY_ABI */
-	uint32_t size;	      /* sizeof(struct shmht_strategy) */
-	const char *name;
-	const char *summary;	    /* one line: what it is */
-	const char *paper;	    /* paper or manual that it follows */
-	const char *fairness;	    /* in words */
-	const char *dead_holder;    /* what happens when the holder dies */
-	const char *oversubscribed; /* worst case with more workers than CPUs */
-	uint32_t caps;
-	uint32_t waits; /* bit 1 << enum shmht_wait: a policy it can be given */
-	uint32_t lock_bytes;
-	uint64_t lock_hash;   /* of the lock's layout; kept in the header */
-	uint64_t layout_hash; /* of the region's, as compiled into the strategy */
-	int (*lock_init)(void *lock_slot);
-	/* Optional, for what the kernel keeps outside the region: called as a
-	 * context opens, as it closes, and as a map is given up. */
-	int (*ctx_enter)(struct shmht_ctx *, struct shmht_error *);
-	void (*ctx_leave)(struct shmht_ctx *);
-	void (*map_leave)(struct shmht *);
-	struct shmht_ops ops;	       /* read = locked */
-	struct shmht_ops ops_lockless; /* the others; searches and lookup are the core's */
-	/* Notes in the context who holds stripe k's lock, for shmht_ctx_holder(). */
-	void (*note_holder)(struct shmht_ctx *, uint32_t k);
-	/* Where stripe k's holder is dead: takes the lock, repairs, lets go. */
-	void (*recover)(struct shmht_ctx *, uint32_t k);
-};
-
-const struct shmht_strategy *shmht_strategy_find(const char *name); /* NULL: none */
-const struct shmht_strategy *shmht_strategy_at(unsigned int idx);   /* NULL: past the end */
 uint64_t shmht_layout_hash(void);
 /* "own", "spin", "yield", "park"; NULL past the last. */
 const char *shmht_wait_name(enum shmht_wait wait);
@@ -588,4 +544,6 @@ const char *shmht_wait_name(enum shmht_wait wait);
 #ifdef __cplusplus
 }
 #endif
+
+#include "shmht_strategy.h" /* what there is to choose from */
 #endif

@@ -188,6 +188,20 @@ static json_t *params_object(const struct params *params)
 	return object;
 }
 
+/* Where the lock came from; null: built in. */
+static json_t *lock_file_object(const struct params *params)
+{
+	const struct lock_file *file = lock_file_find(params->lock);
+
+	if (!file)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b}", "path", result_string(file->path),
+			 "name", result_string(file->strategy->name), "sha256",
+			 result_string(file->sha256), "compiler",
+			 result_string(file->file->compiler), "cflags", result_string(file->flags),
+			 "optimized", file->file->optimized != 0);
+}
+
 static json_t *point_object(const struct result_build *build, size_t idx, bool interrupted)
 {
 	const struct point *point = &build->scenario->points[idx];
@@ -200,6 +214,7 @@ static json_t *point_object(const struct result_build *build, size_t idx, bool i
 	rc |= json_object_set_new(object, "name", result_string(point->name));
 	rc |= json_object_set_new(object, "section", result_string(point->section));
 	rc |= json_object_set_new(object, "params", params_object(&point->params));
+	rc |= json_object_set_new(object, "lock_file", lock_file_object(&point->params));
 	rc |= json_object_set_new(object, "status", json_string(verdict.status));
 	rc |= json_object_set_new(object, "reason",
 				  result_string(verdict.reason[0] ? verdict.reason : NULL));

@@ -203,13 +203,15 @@ bool params_text(const struct params *params, unsigned int idx, const char **ret
 
 struct shmht_config params_table(const struct params *params)
 {
+	const struct shmht_strategy *strategy = lock_strategy(params->lock);
+
 	return (struct shmht_config){
 		.capacity = params->capacity,
 		.key_size = params->key_size,
 		.value_size = params->value_max,
 		.stripes = params->stripes,
 		.max_workers = params->procs < 64 ? 64 : params->procs,
-		.strategy = params->lock,
+		.strategy = strategy ? strategy->name : params->lock,
 		.read = params->read,
 		.wait = params->wait,
 		.robust = params->robust,

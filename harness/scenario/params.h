@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lock/lock_file.h"
 #include "shmht.h"
 #include "stats/intervals.h"
 
@@ -94,7 +95,7 @@ struct expectation {
 };
 
 struct params {
-	char lock[SHMHT_NAME_MAX];
+	char lock[LOCK_TEXT_MAX]; /* a strategy, target:NAME, or the path of a lock_file */
 	enum shmht_read read;
 	enum shmht_robust robust; /* what the lock makes of it: off where it strands */
 	enum shmht_wait wait;

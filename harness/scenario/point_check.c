@@ -441,7 +441,7 @@ static bool check_target(const struct expansion *x, struct draft *draft,
 enum verdict point_check(const struct expansion *x, struct draft *draft, char **ret_skip_reason)
 {
 	const struct params *params = &draft->params;
-	const struct shmht_strategy *strategy = shmht_strategy_find(params->lock);
+	const struct shmht_strategy *strategy = lock_strategy(params->lock);
 	const struct target *target = target_find(params->lock);
 	enum verdict robust;
 	bool good;

@@ -174,6 +174,7 @@ static void make_point(struct expansion *x)
 	for (size_t i = 0; i < x->nr_axes; i++) {
 		const struct axis *axis = &x->axes[i];
 
+		draft.file = axis->entry->place.file;
 		/* It parsed when it was read, and parsing depends on nothing else. */
 		if (key_parse(&scenario_keys[axis->entry->key], axis->items[axis->at], &draft, why,
 			      sizeof(why)))

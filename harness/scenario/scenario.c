@@ -213,6 +213,7 @@ static void begin(struct load *load, const char *path, FILE *diag)
 		load->trees[t].tail = &load->trees[t].first;
 	if (!draft_init(&load->defaults, why, sizeof(why)))
 		diag_add(&load->diag, "%s: %s", path, why);
+	load->defaults.in_memory = !load->request;
 }
 
 static int end(struct load *load, struct scenario **ret_scenario)

@@ -67,6 +67,7 @@ static void check_items(struct load *load, struct entry *entry)
 	struct draft scratch = load->defaults;
 	char why[SCENARIO_WHY_MAX];
 
+	scratch.file = entry->place.file;
 	/* Before the search for twins, which is quadratic; --set may be any length. */
 	if (entry->nr_items > SCENARIO_POINTS_MAX) {
 		diag_at(&load->diag, entry->place,

@@ -85,6 +85,8 @@ struct draft {
 	bool preload_is_share;
 	double preload_share;
 	bool given[KEY_NR]; /* by the user; else the default stands */
+	const char *file;   /* that the value being parsed stands in; NULL: --set */
+	bool in_memory;	    /* nothing of this scenario may lead to a file */
 };
 
 struct word {

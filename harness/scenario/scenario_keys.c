@@ -61,7 +61,8 @@ static const struct word verify_words[] = {
 	.kind = KIND_OWN, .parse = value_##word, .format = format_##word, .values = (text)
 
 const struct key scenario_keys[KEY_NR] = {
-	[KEY_LOCK] = { "lock", "futex", "lock strategy; all = each that can run the point",
+	[KEY_LOCK] = { "lock", "futex",
+		       "lock strategy; all = each that can run the point; a path = built elsewhere",
 		       OWN(lock, NULL) },
 	[KEY_READ] = { "read", "locked",
 		       "how searches read: under the lock; optimistic copy; wait-free, zero-copy",
@@ -319,7 +320,7 @@ static void allowed_locks(char *buf, size_t size)
 		    !(strategy->caps & SHMHT_CAP_TEST_ONLY))
 			len += (size_t)snprintf(buf + len, size - len, ", %s", strategy->name);
 	if (len < size)
-		snprintf(buf + len, size - len, ", all, target:NAME");
+		snprintf(buf + len, size - len, ", all, target:NAME, ./FILE.so");
 }
 
 void key_allowed(const struct key *key, char *buf, size_t size)

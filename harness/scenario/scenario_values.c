@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lock/lock_file.h"
 #include "scenario/scenario_internal.h"
 #include "scenario/units.h"
 #include "target/target.h"
@@ -75,10 +76,35 @@ static const char *after_head(const char *text, const char *head)
 	return text[len] ? text + len + 1 : text + len;
 }
 
+/* As an included file: relative to the file that names it; by --set, to where one is. */
+static int value_lock_file(const char *text, struct draft *draft, char *why, size_t size)
+{
+	const char *slash = draft->file && *text != '/' ? strrchr(draft->file, '/') : NULL;
+	int folder_len = slash ? (int)(slash - draft->file + 1) : 0;
+	const struct lock_file *file;
+	char path[LOCK_TEXT_MAX];
+
+	if (draft->in_memory) {
+		snprintf(why, size, "a text in memory names no files");
+		return -EINVAL;
+	}
+	if (snprintf(path, sizeof(path), "%.*s%s", folder_len, folder_len ? draft->file : "",
+		     text) >= (int)sizeof(path)) {
+		snprintf(why, size, "with its folder the path is longer than %u bytes",
+			 LOCK_TEXT_MAX - 1);
+		return -EINVAL;
+	}
+	if (lock_file_load(path, &file, why, size))
+		return -EINVAL;
+	memcpy(draft->params.lock, path, sizeof(path));
+	draft->lock_all = false;
+	return 0;
+}
+
 int value_lock(const char *text, struct draft *draft, char *why, size_t size)
 {
-	(void)why;
-	(void)size;
+	if (lock_is_file(text))
+		return value_lock_file(text, draft, why, size);
 	if (strcmp(text, "all") == 0) {
 		draft->lock_all = true;
 		return 0;

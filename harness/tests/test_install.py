@@ -121,6 +121,7 @@ class Installed(unittest.TestCase):
         names = {line.split()[-1] for line in symbols.splitlines()}
         self.assertIn("shmht_create", names)
         header = read(ROOT, "core/include/shmht.h") + \
+            read(ROOT, "core/include/shmht_strategy.h") + \
             read(ROOT, "core/include/shmht_clock.h")
         for name in names:
             self.assertRegex(header, r"\b%s\b" % re.escape(name))
@@ -157,7 +158,8 @@ class Installed(unittest.TestCase):
 
     def test_every_call_has_its_entry(self):
         page = self.page("shmht.3")
-        header = read(ROOT, "core/include/shmht.h")
+        header = read(ROOT, "core/include/shmht.h") + \
+            read(ROOT, "core/include/shmht_strategy.h")
         for name in set(re.findall(r"(?m)^(?!\s*\*)[^*\n]*\b(shmht_[a-z_]+)\(", header)):
             if name not in ("shmht_ctx_head",):
                 self.assertIn(name + "(", page)

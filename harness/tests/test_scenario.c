@@ -40,7 +40,8 @@ static const struct bad bad_values[] = {
 						"'18446744073709551616' (does not fit 64 bits)" },
 	{ "[a]\nlock = futx\n", "t.ini:2: key 'lock': found 'futx', allowed futex, none, sem, " },
 	{ "[a]\nlock = target:memcached\n", "t.ini:2: key 'lock': found 'target:memcached', " },
-	{ "[a]\nlock = ./mine.so\n", "t.ini:2: key 'lock': found './mine.so', allowed futex, " },
+	{ "[a]\nlock = ./mine.so\n", "t.ini:2: key 'lock': found './mine.so' (a text in "
+				     "memory names no files), allowed futex, " },
 	{ "[a]\nlock = all, sem\n", "t.ini:2: key 'lock': found 'all' (stands alone, not in a "
 				    "list), " },
 	{ "[a]\nread = seqlok\n",

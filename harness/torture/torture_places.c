@@ -8,6 +8,7 @@
  *
  * Manual: elf(5), proc(5); the systemtap wiki's UserSpaceProbeImplementation.
  */
+#include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +42,7 @@ struct site {
 struct places {
 	size_t nr;
 	uint32_t misses; /* in a row */
-	struct site sites[];
+	struct site *sites;
 };
 
 /* ---- this program's sites ----------------------------------------------- */
@@ -71,14 +72,22 @@ static const unsigned char *find_notes(const unsigned char *elf, size_t bytes, s
 	return NULL;
 }
 
-/* Sites of places among the notes; counts them, and takes as many as there is room. */
-static size_t take_notes(const unsigned char *at, size_t bytes, struct site *sites, size_t room)
+/* Without memory for it, a place has fewer sites, and is missed more often. */
+static void add_site(struct places *places, enum fault_place place, uintptr_t address)
+{
+	struct site *more = realloc(places->sites, (places->nr + 1) * sizeof(*more));
+
+	if (!more)
+		return;
+	places->sites = more;
+	places->sites[places->nr++] = (struct site){ place, address };
+}
+
+/* Appends the sites of places among the notes. */
+static void take_notes(const unsigned char *at, size_t bytes, uintptr_t bias, struct places *places)
 {
 	const unsigned char *end = at + bytes;
-	uintptr_t bias = 0;
-	size_t nr = 0;
 
-	dl_iterate_phdr(add_bias, &bias);
 	while (at < end) {
 		const Elf64_Nhdr *note = (const void *)at;
 		/* Three addresses, then the provider's name and the probe's. */
@@ -89,40 +98,46 @@ static size_t take_notes(const unsigned char *at, size_t bytes, struct site *sit
 
 		memcpy(&address, text, sizeof(address));
 		for (int place = 1; place < PLACE_NR && strcmp(provider, "shmht") == 0; place++)
-			if (strcmp(name, probe_of[place]) == 0) {
-				if (nr < room)
-					sites[nr] = (struct site){ (enum fault_place)place,
-								   bias + address };
-				nr++;
-			}
+			if (strcmp(name, probe_of[place]) == 0)
+				add_site(places, (enum fault_place)place, bias + address);
 		at = text + ((note->n_descsz + 3u) & ~3u);
 	}
-	return nr;
 }
 
-static struct places *read_places(void)
+static void read_file(const char *path, uintptr_t bias, struct places *places)
 {
-	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	struct places *places = NULL;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	const unsigned char *notes;
-	size_t bytes = 0, nr;
-	struct stat st;
-	void *elf;
+	struct stat st = { .st_size = 0 };
+	void *elf = MAP_FAILED;
+	size_t bytes = 0;
 
-	if (fd < 0 || fstat(fd, &st))
-		return NULL;
-	elf = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	close(fd);
+	if (fd >= 0 && !fstat(fd, &st))
+		elf = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (fd >= 0)
+		close(fd);
 	if (elf == MAP_FAILED)
-		return NULL;
+		return;
 	notes = find_notes(elf, (size_t)st.st_size, &bytes);
-	if (notes) {
-		nr = take_notes(notes, bytes, NULL, 0);
-		places = calloc(1, sizeof(*places) + nr * sizeof(places->sites[0]));
-		if (places)
-			places->nr = take_notes(notes, bytes, places->sites, nr);
-	}
+	if (notes)
+		take_notes(notes, bytes, bias, places);
 	munmap(elf, (size_t)st.st_size);
+}
+
+/* Those of the program, and of a lock built elsewhere. */
+static struct places *read_places(const char *lock)
+{
+	const struct lock_file *file = lock_file_find(lock);
+	struct places *places = calloc(1, sizeof(*places));
+	uintptr_t bias = 0;
+	Dl_info object;
+
+	if (!places)
+		return NULL;
+	dl_iterate_phdr(add_bias, &bias);
+	read_file("/proc/self/exe", bias, places);
+	if (file && dladdr(file->file, &object))
+		read_file(object.dli_fname, (uintptr_t)object.dli_fbase, places);
 	return places;
 }
 
@@ -149,7 +164,7 @@ int places_open(struct storm *storm)
 		return 0;
 	storm->outcome->has_place = true;
 #if defined(__x86_64__)
-	storm->places = read_places();
+	storm->places = read_places(storm->params->lock);
 #endif
 	if (storm->places && are_nops(storm->places, place))
 		return 0;
@@ -161,6 +176,8 @@ int places_open(struct storm *storm)
 
 void places_close(struct storm *storm)
 {
+	if (storm->places)
+		free(storm->places->sites);
 	free(storm->places);
 	storm->places = NULL;
 }

@@ -277,7 +277,7 @@ static int collect(struct storm *storm)
 
 void torture_trial(const struct point *point, uint32_t k, struct trial *ret_trial)
 {
-	const struct shmht_strategy *strategy = shmht_strategy_find(point->params.lock);
+	const struct shmht_strategy *strategy = lock_strategy(point->params.lock);
 	struct storm storm = {
 		.point = point, .params = &point->params, .trial = ret_trial, .k = k
 	};
