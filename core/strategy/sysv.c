@@ -110,9 +110,16 @@ static int lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks
 
 INLINE void lock_release(struct lock *l, struct shmht_ctx *ctx)
 {
-	(void)ctx;
+	int r;
+
 	st_release(&l->owner, 0);
-	sem_change(l, 1, 0, NULL);
+	/* The kernel need not sleep for this; a filter or tracer may answer for it. */
+	do
+		r = sem_change(l, 1, 0, NULL);
+	while (unlikely(r == -EINTR));
+	/* Ours until we end: who waits is told so. */
+	if (unlikely(r))
+		st(&l->owner, ctx->tid);
 }
 
 INLINE uint32_t lock_owner_tid(struct lock *l)
@@ -150,8 +157,12 @@ static struct lock *lock_at(const struct shmht *map, uint32_t k)
 static int users_change(int set, uint32_t nr_locks, short by)
 {
 	struct sembuf op = { (unsigned short)nr_locks, by, SEM_UNDO | IPC_NOWAIT };
+	int r;
 
-	return semop(set, &op, 1) ? -errno : 0;
+	do
+		r = semop(set, &op, 1) ? -errno : 0;
+	while (r == -EINTR);
+	return r;
 }
 
 /* Of marked sets without a user, those that nobody can be about to enter. */
@@ -160,6 +171,7 @@ static void remove_stale(void)
 	struct seminfo info;
 	int last = semctl(0, 0, SEM_INFO, &info);
 	time_t now = time(NULL);
+	uid_t user = geteuid();
 
 	for (int i = 0; i <= last; i++) {
 		struct semid_ds ds;
@@ -167,8 +179,8 @@ static void remove_stale(void)
 		int set = semctl(i, 0, SEM_STAT, arg);
 
 		if (set < 0 || ((uint32_t)ds.sem_perm.__key & KEY_MASK) != KEY_MARK ||
-		    ds.sem_perm.uid != geteuid() || ds.sem_nsems < 3 ||
-		    now - ds.sem_ctime < STALE_S || now - ds.sem_otime < STALE_S)
+		    ds.sem_perm.uid != user || ds.sem_nsems < 3 || now - ds.sem_ctime < STALE_S ||
+		    now - ds.sem_otime < STALE_S)
 			continue;
 		if (semctl(set, (int)ds.sem_nsems - 1, GETVAL) == 0)
 			semctl(set, 0, IPC_RMID);
