@@ -3,6 +3,7 @@
 #include "sweep.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -106,8 +107,30 @@ static enum step run_to_round(pid_t pid, uint64_t at, unsigned int round)
 			return STEP_GONE;
 	}
 }
+
+#define SYSCALL 0x050fl /* the two bytes of the instruction */
+
+uint64_t stepper_kernel_state(pid_t pid)
+{
+	struct robust_list_head *head;
+	uint64_t next, pending;
+	size_t len;
+
+	if ((ptrace(PTRACE_PEEKTEXT, pid, where(pid), NULL) & 0xffffl) == SYSCALL ||
+	    syscall(SYS_get_robust_list, pid, &head, &len))
+		return 0;
+	next = (uint64_t)ptrace(PTRACE_PEEKDATA, pid, &head->list.next, NULL);
+	pending = (uint64_t)ptrace(PTRACE_PEEKDATA, pid, &head->list_op_pending, NULL);
+	return (mix64(next) ^ pending) | 1;
+}
 #else
 #define PASS_COST TRACE_MAX
+
+uint64_t stepper_kernel_state(pid_t pid)
+{
+	(void)pid;
+	return 0;
+}
 
 static uint64_t where(pid_t pid)
 {

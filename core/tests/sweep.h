@@ -44,6 +44,11 @@ void trace_open(struct trace *trace);
 void trace_close(struct trace *trace);
 /* Where it is now: once before the first step, and after each. */
 void trace_note(struct trace *trace, pid_t pid);
+/*
+ * What the kernel knows of a stopped child and acts on when it dies, as a hash: the head
+ * of its robust list. 0 when it is about to ask the kernel to do something.
+ */
+uint64_t stepper_kernel_state(pid_t pid);
 /* As k steps. STEP_ENDED: it did not come by, it went another way. */
 enum step stepper_run_to(pid_t pid, const struct trace *trace, unsigned int k);
 void stepper_kill(pid_t pid);

@@ -9,8 +9,8 @@
  * By default each k that changed the region, every 7th of the others, and the
  * repairs of every 8th image, all of it with spin and the rest in brief;
  * SHMBENCH_TESTS=all (scripts/nightly-sweep) takes every one. SHMBENCH_SWEEP=NAME: that strategy
- * alone. Built once more for each mutant of core.ninja, with EXPECT_CAUGHT: the sweep must find
- * those out.
+ * alone; SHMBENCH_SWEEP_PART=I/N: every N-th k, from I on. Built once more for each mutant of
+ * core.ninja, with EXPECT_CAUGHT: the sweep must find those out.
  */
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -19,24 +19,14 @@
 
 #include "layout.h"
 #include "sweep.h"
+#include "sweep_scenes.inc.h"
 
 #define WORKERS 6u
 #define KEYS_MAX 80u
 #define IMAGES_KEPT 512u
-
-enum may { ABSENT = 1, OLD = 2, NEW = 4 };
-
-struct scene {
-	const char *name;
-	int (*op)(struct shmht_ctx *ctx);
-	uint64_t capacity;
-	uint64_t preload; /* keys 1..preload */
-	uint64_t key;	  /* the one that op changes */
-	enum may key_may, others_may;
-	bool chained; /* all keys in one bucket */
-	bool brief;   /* for every strategy by default; the others with spin alone */
-	enum { ALONE, WAITED_FOR, WAITS, ATTACHES } how;
-};
+/* An instruction is killed after in so many rounds of its loop; later ones only where
+ * something changed that outlives the process: what is left was the same before. */
+#define ROUNDS_MAX 64u
 
 struct run {
 	const struct scene *scene;
@@ -45,80 +35,12 @@ struct run {
 	struct shmht_ctx *ctx; /* of the survivor */
 	struct images images;
 	unsigned char *pristine;
-	uint64_t kills, images_met, images_repaired, failures;
+	uint64_t kills, same, images_met, images_repaired, failures;
 	const char *where;
 	unsigned int k;
 };
 
-/* ---- operations ---------------------------------------------------------- */
-
-static uint64_t the_key;
-
-static int put(struct shmht_ctx *ctx, uint64_t key, uint64_t version, bool update)
-{
-	uint64_t value[8];
-
-	for (uint64_t i = 0; i < 8; i++)
-		value[i] = mix64(key * 8 + i) + version;
-	return update ? shmht_update(ctx, &key, sizeof(key), value, sizeof(value)) :
-			shmht_insert(ctx, &key, sizeof(key), value, sizeof(value));
-}
-
-static int op_insert(struct shmht_ctx *ctx)
-{
-	return put(ctx, the_key, 1, false);
-}
-
-static int op_update(struct shmht_ctx *ctx)
-{
-	return put(ctx, the_key, 1, true);
-}
-
-static int op_remove(struct shmht_ctx *ctx)
-{
-	return shmht_remove(ctx, &the_key, sizeof(the_key));
-}
-
-static int op_flush(struct shmht_ctx *ctx)
-{
-	return shmht_flush(ctx);
-}
-
-static int op_oldest(struct shmht_ctx *ctx)
-{
-	uint64_t removed;
-
-	return shmht_remove_oldest(ctx, 10, &removed);
-}
-
-/* Two at once: the second one finds the magazines as the first left them. */
-static int op_churn(struct shmht_ctx *ctx)
-{
-	uint64_t other = 3;
-	int r = shmht_remove(ctx, &other, sizeof(other));
-
-	return r ? r : put(ctx, the_key, 1, false);
-}
-
-/* NULL op: opening and closing a context. */
-static const struct scene scenes[] = {
-	{ "open and close", NULL, 32, 3, 0, 0, OLD, false, true, ALONE },
-	{ "insert", op_insert, 32, 16, 17, ABSENT | NEW, OLD, false, true, ALONE },
-	{ "insert, chained", op_insert, 32, 14, 15, ABSENT | NEW, OLD, true, false, ALONE },
-	{ "insert that splits", op_insert, 128, 64, 65, ABSENT | NEW, OLD, false, false, ALONE },
-	{ "insert that splits a chain", op_insert, 128, 64, 65, ABSENT | NEW, OLD, true, false,
-	  ALONE },
-	{ "update", op_update, 32, 16, 5, OLD | NEW, OLD, false, true, ALONE },
-	{ "update, chained", op_update, 32, 14, 3, OLD | NEW, OLD, true, false, ALONE },
-	{ "remove", op_remove, 32, 16, 5, OLD | ABSENT, OLD, false, false, ALONE },
-	{ "remove, chained", op_remove, 32, 14, 2, OLD | ABSENT, OLD, true, false, ALONE },
-	{ "remove and insert", op_churn, 32, 15, 16, ABSENT | NEW, OLD, false, true, ALONE },
-	{ "flush", op_flush, 32, 7, 0, 0, OLD | ABSENT, false, false, ALONE },
-	{ "remove_oldest", op_oldest, 32, 12, 0, 0, OLD | ABSENT, false, false, ALONE },
-	{ "attach and detach", op_update, 32, 3, 2, OLD | NEW, OLD, false, false, ATTACHES },
-	{ "update, two waiting", op_update, 32, 16, 5, OLD | NEW, OLD, false, false, WAITED_FOR },
-	{ "waiting for a lock", op_update, 32, 16, 5, OLD | NEW, OLD, false, false, WAITS },
-};
+enum changes { CHANGES_NOTHING, CHANGES_KERNEL, CHANGES_REGION };
 
 static uint64_t one_bucket(const void *key, size_t len, uint64_t seed)
 {
@@ -372,24 +294,43 @@ static void kill_at(struct run *run, const struct trace *trace, unsigned int k,
 	verify(run);
 }
 
-/* The victim's way, and after which of its steps the region was another. */
+/* The victim's way, and after which of its steps what outlives it was another: the
+ * region, or what the kernel does when it dies. */
 static unsigned int find_changes(struct run *run, struct trace *trace, unsigned char *changed)
 {
-	uint64_t last, hash;
+	uint64_t last, hash, kernel, kernel_last;
 	unsigned int k = 0;
 	pid_t pid;
 
 	pid = start_victim(run);
 	last = images_hash(&run->images);
+	kernel_last = stepper_kernel_state(pid);
 	trace_note(trace, pid);
 	while (k < TRACE_MAX && stepper_step(pid) == STEPPED) {
 		hash = images_hash(&run->images);
-		changed[++k] = hash != last;
+		kernel = stepper_kernel_state(pid);
+		changed[++k] = hash != last			     ? CHANGES_REGION :
+			       !kernel_last || kernel != kernel_last ? CHANGES_KERNEL :
+								       CHANGES_NOTHING;
 		trace_note(trace, pid);
 		last = hash;
+		kernel_last = kernel;
 	}
 	end_victim(run, pid);
 	return k;
+}
+
+/* Of the places to kill at, those that this process sees to. */
+static struct {
+	unsigned int nr, of;
+} part = { 0, 1 };
+
+static void choose_part(void)
+{
+	const char *wanted = getenv("SHMBENCH_SWEEP_PART");
+
+	if (wanted && (sscanf(wanted, "%u/%u", &part.nr, &part.of) != 2 || part.nr >= part.of))
+		fail_msg("SHMBENCH_SWEEP_PART is '%s', must be I/N with I from 0 to N-1", wanted);
 }
 
 static void sweep_scene(struct run *run, unsigned int stride, unsigned int repairs)
@@ -408,9 +349,12 @@ static void sweep_scene(struct run *run, unsigned int stride, unsigned int repai
 		stride = n / 30;
 	if (stride > 1 && run->scene->how == WAITED_FOR)
 		stride *= 4; /* two processes more for each */
-	for (unsigned int k = 0; k <= n && run->failures < 8; k++)
-		if (k % stride == 0 || changed[k])
-			kill_at(run, &trace, k, changed[k] ? repairs : 0);
+	for (unsigned int k = part.nr; k <= n && run->failures < 8; k += part.of) {
+		if (changed[k] == CHANGES_NOTHING && trace.round[k] >= ROUNDS_MAX)
+			run->same++;
+		else if (k % stride == 0 || changed[k] == CHANGES_REGION)
+			kill_at(run, &trace, k, changed[k] == CHANGES_REGION ? repairs : 0);
+	}
 	trace_close(&trace);
 	free(changed);
 }
@@ -451,7 +395,7 @@ static void sweep(const struct shmht_strategy *strategy)
 {
 	const char *wanted = getenv("SHMBENCH_TESTS"), *only = getenv("SHMBENCH_SWEEP");
 	bool all = wanted && !strcmp(wanted, "all");
-	uint64_t kills = 0, repaired = 0, failures = 0;
+	uint64_t kills = 0, same = 0, repaired = 0, failures = 0;
 	/* The repair is the same code for all; its images are taken with one lock. */
 	unsigned int repairs = strcmp(strategy->name, "spin") ? 0 : all ? 1 : 8;
 
@@ -463,8 +407,10 @@ static void sweep(const struct shmht_strategy *strategy)
 #endif
 	if (only && strcmp(only, strategy->name))
 		return;
+	choose_part();
 	stepper_pin();
 	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
+		uint64_t begin = shmht_monotonic_ns();
 		struct run run;
 
 		if (!all && !repairs && !scenes[i].brief)
@@ -473,17 +419,22 @@ static void sweep(const struct shmht_strategy *strategy)
 		run_open(&run, &scenes[i], strategy, test_read);
 		sweep_scene(&run, all ? 1 : 7, repairs);
 		kills += run.kills;
+		same += run.same;
 		repaired += run.images_repaired;
 		failures += run.failures;
 		run_close(&run);
+		if (all)
+			printf("  %s: %" PRIu64 " kill points, %.1f s\n", scenes[i].name, run.kills,
+			       (double)(shmht_monotonic_ns() - begin) * 1e-9);
 #ifdef EXPECT_CAUGHT
 		if (failures)
 			break;
 #endif
 	}
-	printf("sweep %s read=%s: %" PRIu64 " kill points, %" PRIu64 " images of repairs, %" PRIu64
-	       " failures\n",
-	       strategy->name, read_names[test_read], kills, repaired, failures);
+	printf("sweep %s read=%s: %" PRIu64 " kill points, %" PRIu64
+	       " more in later rounds of loops "
+	       "that leave the same, %" PRIu64 " images of repairs, %" PRIu64 " failures\n",
+	       strategy->name, read_names[test_read], kills, same, repaired, failures);
 #ifdef EXPECT_CAUGHT
 	assert_true(failures > 0);
 #else
