@@ -3,6 +3,10 @@
  * `shmbench slice`: one trial of one point for `shmbench gate`, which may be
  * another build: one JSON line out. Not in the help: no user types it. The
  * protocol only grows; --protocol names what the asking side understands.
+ *
+ * A point that is listed with "turns" can be measured in turns (run/turns.h): stdin is a
+ * socket then, --duration a turn's window, --settle what goes before it, --warmup what
+ * goes before the first. A build that does not list it is asked for whole slices.
  */
 #include <getopt.h>
 #include <stdlib.h>
@@ -14,6 +18,7 @@
 #include "result/result_internal.h"
 #include "run/host.h"
 #include "run/supervise.h"
+#include "run/turns.h"
 #include "scenario/scenario.h"
 #include "scenario/units.h"
 
@@ -23,7 +28,7 @@ struct slice_options {
 	struct gate_metric metrics[GATE_METRICS_MAX];
 	uint32_t nr_metrics;
 	const char *protocol, *point;
-	uint64_t duration_ns, warmup_ns, trial, sample_every;
+	uint64_t duration_ns, warmup_ns, settle_ns, turns, trial, sample_every;
 	bool list;
 };
 
@@ -50,6 +55,10 @@ static int take(struct slice_options *opt, int c, const char *arg)
 		r = units_parse_time(arg, &opt->duration_ns);
 	else if (c == 'w')
 		r = units_parse_time(arg, &opt->warmup_ns);
+	else if (c == 't')
+		r = units_parse_count(arg, &opt->turns) || opt->turns > TURNS_MAX ? -1 : 0;
+	else if (c == 'T')
+		r = units_parse_time(arg, &opt->settle_ns);
 	else if (c == 'k')
 		r = units_parse_count(arg, &opt->trial);
 	else if (c == 'e')
@@ -72,6 +81,8 @@ static int parse_options(int argc, char **argv, struct slice_options *opt)
 		{ "trial", required_argument, NULL, 'k' },
 		{ "duration", required_argument, NULL, 'd' },
 		{ "warmup", required_argument, NULL, 'w' },
+		{ "turns", required_argument, NULL, 't' },
+		{ "settle", required_argument, NULL, 'T' },
 		{ "sample-every", required_argument, NULL, 'e' },
 		{ "metric", required_argument, NULL, 'm' },
 		{ "list", no_argument, NULL, 'l' },
@@ -121,11 +132,12 @@ static int print_list(const struct scenario *scenario)
 	for (size_t i = 0; i < scenario->nr_points; i++) {
 		const struct point *point = &scenario->points[i];
 
-		json_array_append_new(points, json_pack("{s:o, s:o, s:b, s:i}", "name",
+		json_array_append_new(points, json_pack("{s:o, s:o, s:b, s:i, s:b}", "name",
 							result_string(point->name), "skip",
 							result_string(why_not(point)), "open_loop",
 							point->params.rate > 0, "procs",
-							(int)point->params.procs));
+							(int)point->params.procs, "turns",
+							turns_possible(&point->params)));
 	}
 	return print_line(json_pack("{s:s, s:O, s:o, s:s, s:o}", "protocol", GATE_PROTOCOL,
 				    "fingerprint", json_object_get(host, "fingerprint"), "tool",
@@ -165,13 +177,29 @@ static json_t *histogram(const struct point *point, const struct trial *trial, c
 	return value;
 }
 
+/* [operations, seconds] of each turn; null: there were none. */
+static json_t *turn_figures(const struct turns *turns)
+{
+	json_t *list = turns ? json_array() : json_null();
+
+	for (uint32_t k = 0; turns && k < turns->nr; k++)
+		json_array_append_new(list, json_pack("[o, o]", result_count(turns->had[k].ops),
+						      result_number(turns->had[k].seconds)));
+	return list;
+}
+
 static int run_slice(const struct slice_options *opt, const struct point *found)
 {
 	static const char *const status[] = { "ok", "failed", "not_measured" };
+	static struct turns all_turns;
+	struct turns *turns = opt->turns ? &all_turns : NULL;
 	struct point point = *found;
 	struct trial trial;
 	json_t *hists = json_object();
 	int sig;
+
+	all_turns.nr = (uint32_t)opt->turns;
+	all_turns.settle_ns = opt->settle_ns;
 
 	if (opt->duration_ns && !point.params.ops)
 		point.params.duration_ns = opt->duration_ns;
@@ -182,18 +210,19 @@ static int run_slice(const struct slice_options *opt, const struct point *found)
 		point.params.sample_every = (uint32_t)opt->sample_every;
 	}
 	supervise_init();
-	supervise_trial(&point, (uint32_t)opt->trial, &trial);
+	supervise_trial_in_turns(&point, (uint32_t)opt->trial, turns, &trial);
 	for (uint32_t i = 0; i < opt->nr_metrics; i++)
 		if (opt->metrics[i].quantile > 0)
 			json_object_set_new(hists, opt->metrics[i].name,
 					    histogram(&point, &trial, opt->metrics[i].name));
-	print_line(json_pack("{s:s, s:o, s:s, s:o, s:i, s:o, s:o, s:b, s:o, s:o, s:o}", "protocol",
-			     GATE_PROTOCOL, "point", result_string(point.name), "status",
-			     status[trial.status], "reason", result_string(trial.reason), "trial",
-			     (int)opt->trial, "seconds", result_number(trial.seconds), "ops",
-			     result_count(trial.ops), "by_time", point.params.ops == 0,
+	print_line(json_pack("{s:s, s:o, s:s, s:o, s:i, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
+			     "protocol", GATE_PROTOCOL, "point", result_string(point.name),
+			     "status", status[trial.status], "reason", result_string(trial.reason),
+			     "trial", (int)opt->trial, "seconds", result_number(trial.seconds),
+			     "ops", result_count(trial.ops), "by_time", point.params.ops == 0,
 			     "op_stream_hash", result_hex(trial.op_stream_hash), "hist", hists,
-			     "layout_hash", result_hex(shmht_layout_hash())));
+			     "layout_hash", result_hex(shmht_layout_hash()), "turns",
+			     turn_figures(turns)));
 	trial_free(&trial);
 	sig = supervise_interrupted();
 	return sig ? 128 + sig : 0;
@@ -216,6 +245,9 @@ static int run(int argc, char **argv)
 			found = &scenario->points[i];
 	if (opt.list) {
 		code = print_list(scenario);
+	} else if (found && opt.turns && !turns_possible(&found->params)) {
+		code = usage_error(&command_slice, "point '%s' cannot be measured in turns",
+				   opt.point);
 	} else if (!found || found->skip_reason) {
 		fprintf(stderr, "shmbench slice: point '%s' %s\n", opt.point,
 			found ? found->skip_reason : "is not in the scenario");

@@ -69,6 +69,8 @@ struct gate_slice {
 	double seconds, elapsed_s;
 	uint64_t ops;
 	char hash[24];
+	uint32_t nr_turns;		      /* 0: one window */
+	double *turns;			      /* [nr_turns] log rates */
 	struct hist *hists[GATE_METRICS_MAX]; /* of the latency metrics, else NULL */
 };
 
@@ -93,6 +95,8 @@ struct gate_point {
 	char reason[600];
 	bool has[GATE_SIDES];
 	bool open_loop;
+	bool turns; /* both sides can be measured in turns */
+	uint32_t procs;
 	uint32_t nr_metrics; /* timed: judged by rounds */
 	uint32_t nr_counted; /* rows behind them: 1 with a count of instructions, else 0 */
 	struct gate_metric metrics[GATE_ROWS_MAX];
@@ -123,16 +127,6 @@ struct gate_suite {
 	char reason[600];
 };
 
-/* ---- gate_spawn.c ------------------------------------------------------ */
-
-/*
- * Runs a program to its end, or to the deadline, or until interrupted; then its
- * process group is gone. *ret_out is its stdout (caller frees), err the last of
- * its stderr; ret_pid may be NULL. 0, -ETIMEDOUT, -EINTR, or the errno of not starting it.
- */
-int gate_spawn(const char *const argv[], double timeout_s, char **ret_out, char *err,
-	       size_t err_size, pid_t *ret_pid, int *ret_status);
-
 /* ---- gate_client.c: the slice protocol, from this end ------------------- */
 
 /* The points of a build. 0, or an errno with why. */
@@ -148,6 +142,11 @@ int gate_measure(const struct gate_request *request, const struct gate_point *po
 int gate_slice_parse(json_t *raw, const struct gate_point *point, uint64_t expected_ns,
 		     double elapsed_s, struct gate_slice *ret, char *why, size_t size);
 void gate_slice_free(struct gate_slice *slice);
+/* gate_turns.c: a round, both sides alive and taking turns. As gate_measure(), *ret_side
+ * is whom the answer is about. */
+int gate_measure_turns(const struct gate_request *request, const struct gate_point *point,
+		       uint64_t slice_ns, uint32_t trial, struct gate_round *round,
+		       enum gate_side *ret_side, char *why, size_t size);
 /* The same with this many operations under callgrind: what process pid did is then in
  * folder/GATE_PROFILE<pid>; *ret_pid is the supervisor. */
 #define GATE_PROFILE "profile."
@@ -183,6 +182,8 @@ int gate_count_instructions(const struct gate_request *request, struct gate_suit
 int gate_metric_parse(const char *text, struct gate_metric *ret, char *why, size_t size);
 /* Value at a quantile, straight within its bucket. */
 double gate_quantile(const struct hist *hist, double quantile);
+/* log(operations per second) of a slice: of its less disturbed turns for one worker. */
+double gate_log_rate(const struct gate_point *point, const struct gate_slice *slice);
 /* Figures of every row of a point, from its rounds. 0 or a negative errno. */
 int gate_rows_fill(struct gate_point *point);
 

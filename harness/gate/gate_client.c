@@ -11,104 +11,29 @@
 #include <time.h>
 
 #include "gate/gate.h"
+#include "gate/gate_ask.h"
 #include "result/hdr.h"
+#include "run/turns.h"
 #include "result/result_internal.h"
 #include "shmht.h"
 #include "shmht_clock.h"
 
-#define WARMUP_NS 20000000u
 #define LIST_TIMEOUT_S 20
 #define PROFILE_TIMEOUT_S 300
-#define SLICE_TIMEOUT_S 20 /* beside what it measures; a stuck worker's own limit is shorter */
 /* A window that the supervisor sleeps through may end late, but not early. */
 #define WINDOW_EARLY 0.5
 
 const char *const gate_side_names[] = { "base", "head" };
 
-#define ARGS_MAX (4 * GATE_SETS_MAX + 2 * GATE_METRICS_MAX + 32)
-
-struct arguments {
-	const char *list[ARGS_MAX];
-	size_t nr;
-};
-
-static void add(struct arguments *args, const char *option, const char *value)
-{
-	args->list[args->nr++] = option;
-	if (value)
-		args->list[args->nr++] = value;
-}
-
-static void begin(const struct gate_request *request, enum gate_side side, struct arguments *args)
-{
-	const struct gate_build *build = &request->builds[side];
-
-	add(args, build->binary, "slice");
-	add(args, "--protocol", GATE_PROTOCOL);
-	for (uint32_t i = 0; i < request->nr_sets; i++)
-		add(args, "--set", request->sets[i]);
-	for (uint32_t i = 0; i < build->nr_sets; i++)
-		add(args, "--set", build->sets[i]);
-	if (request->section)
-		add(args, "--section", request->section);
-	if (request->filter)
-		add(args, "--filter", request->filter);
-}
-
-/* Runs it and reads its one line. */
-static int ask(const struct arguments *args, double timeout_s, json_t **ret_line, pid_t *ret_pid,
-	       char *why, size_t size)
-{
-	char err[400] = "", shown[420], *out = NULL;
-	const char *protocol;
-	json_error_t error;
-	int status = 0, r;
-
-	r = gate_spawn(args->list, timeout_s, &out, err, sizeof(err), ret_pid, &status);
-	result_clean(err, 300, shown, sizeof(shown));
-	if (r == -EINTR)
-		return r;
-	if (r) {
-		snprintf(why, size, "%s: %s", args->list[0],
-			 r == -ETIMEDOUT ? "no answer within its deadline" : strerror(-r));
-		return -EIO;
-	}
-	if (WIFSIGNALED(status))
-		snprintf(why, size, "%s: killed by signal %d", args->list[0], WTERMSIG(status));
-	else if (WEXITSTATUS(status))
-		snprintf(why, size, "%s: exit status %d: %s", args->list[0], WEXITSTATUS(status),
-			 shown);
-	if (status) {
-		free(out);
-		return -EIO;
-	}
-	*ret_line = json_loads(out, JSON_REJECT_DUPLICATES, &error);
-	if (!*ret_line)
-		snprintf(why, size, "%s: its answer is no JSON: %s", args->list[0],
-			 *out ? error.text : "nothing was written");
-	free(out);
-	if (!*ret_line)
-		return -EIO;
-	protocol = result_get_text(*ret_line, "protocol");
-	if (!protocol || strcmp(protocol, GATE_PROTOCOL)) {
-		snprintf(why, size, "%s: protocol found '%s', expected %s", args->list[0],
-			 protocol ? protocol : "none", GATE_PROTOCOL);
-		json_decref(*ret_line);
-		*ret_line = NULL;
-		return -EIO;
-	}
-	return 0;
-}
-
 int gate_list(const struct gate_request *request, enum gate_side side, json_t **ret_list, char *why,
 	      size_t size)
 {
-	struct arguments args = { .nr = 0 };
+	struct gate_arguments args = { .nr = 0 };
 	int r;
 
-	begin(request, side, &args);
-	add(&args, "--list", request->scenario);
-	r = ask(&args, LIST_TIMEOUT_S, ret_list, NULL, why, size);
+	gate_begin(request, side, &args);
+	gate_add(&args, "--list", request->scenario);
+	r = gate_ask(&args, LIST_TIMEOUT_S, ret_list, NULL, why, size);
 	if (r)
 		return r;
 	if (json_array_size(json_object_get(*ret_list, "points")) == 0) {
@@ -155,6 +80,44 @@ static int parse_hists(const json_t *raw, const struct gate_point *point, struct
 	return 0;
 }
 
+/* Log rates of its turns, where it had any; they must make up the whole. */
+static int parse_turns(const json_t *raw, struct gate_slice *ret, char *why, size_t size)
+{
+	const json_t *list = json_object_get(raw, "turns");
+	size_t nr = json_array_size(list), empty = 0;
+	double all = 0;
+
+	if (!nr)
+		return 0;
+	if (nr > TURNS_MAX)
+		return complain(why, size, "turns", (double)nr, "at most 1000");
+	ret->turns = calloc(nr, sizeof(*ret->turns));
+	if (!ret->turns)
+		return complain(why, size, "turns", (double)nr, "as many as there is memory for");
+	for (size_t k = 0; k < nr; k++) {
+		const json_t *turn = json_array_get(list, k);
+		double ops = json_number_value(json_array_get(turn, 0));
+		double seconds = json_number_value(json_array_get(turn, 1));
+
+		if (!json_is_number(json_array_get(turn, 0)) || ops < 0)
+			return complain(why, size, "operations of a turn", ops, "0 or more");
+		if (ops > 0 && !(seconds > 0))
+			return complain(why, size, "a turn's seconds", seconds, "more than 0");
+		ret->turns[k] = ops > 0 ? log(ops) - log(seconds) : -INFINITY;
+		empty += ops == 0;
+		all += ops;
+	}
+	if (empty > nr / 2) {
+		complain(why, size, "turns without time to do anything", (double)empty,
+			 "half of them at most");
+		return -EBUSY;
+	}
+	if (all != (double)ret->ops)
+		return complain(why, size, "operations of all turns", all, "the slice's");
+	ret->nr_turns = (uint32_t)nr;
+	return 0;
+}
+
 int gate_slice_parse(json_t *raw, const struct gate_point *point, uint64_t expected_ns,
 		     double elapsed_s, struct gate_slice *ret, char *why, size_t size)
 {
@@ -162,6 +125,7 @@ int gate_slice_parse(json_t *raw, const struct gate_point *point, uint64_t expec
 	const char *hash = result_get_text(raw, "op_stream_hash");
 	const char *reason = result_get_text(raw, "reason");
 	double ops = result_get_number(raw, "ops"), seconds = result_get_number(raw, "seconds");
+	int r;
 
 	ret->raw = json_incref(raw);
 	if (!status || strcmp(status, "ok")) {
@@ -197,7 +161,8 @@ int gate_slice_parse(json_t *raw, const struct gate_point *point, uint64_t expec
 	ret->elapsed_s = elapsed_s;
 	ret->ops = (uint64_t)ops;
 	snprintf(ret->hash, sizeof(ret->hash), "%s", hash);
-	return parse_hists(raw, point, ret, why, size);
+	r = parse_turns(raw, ret, why, size);
+	return r ? r : parse_hists(raw, point, ret, why, size);
 }
 
 int gate_measure(const struct gate_request *request, const struct gate_point *point,
@@ -206,28 +171,29 @@ int gate_measure(const struct gate_request *request, const struct gate_point *po
 {
 	char duration[32], warmup[32], k[16], every[16], text[480] = "";
 	uint64_t started = shmht_monotonic_ns();
-	struct arguments args = { .nr = 0 };
+	struct gate_arguments args = { .nr = 0 };
 	json_t *line;
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
-	begin(request, side, &args);
+	gate_begin(request, side, &args);
 	snprintf(duration, sizeof(duration), "%lluns", (unsigned long long)slice_ns);
-	snprintf(warmup, sizeof(warmup), "%uns", WARMUP_NS);
+	snprintf(warmup, sizeof(warmup), "%uns", GATE_WARMUP_NS);
 	snprintf(k, sizeof(k), "%u", trial);
 	snprintf(every, sizeof(every), "%u", point->sample_every);
-	add(&args, "--point", point->name);
-	add(&args, "--trial", k);
+	gate_add(&args, "--point", point->name);
+	gate_add(&args, "--trial", k);
 	if (slice_ns) {
-		add(&args, "--duration", duration);
-		add(&args, "--warmup", warmup);
+		gate_add(&args, "--duration", duration);
+		gate_add(&args, "--warmup", warmup);
 	}
 	if (point->sample_every)
-		add(&args, "--sample-every", every);
+		gate_add(&args, "--sample-every", every);
 	for (uint32_t i = 0; i < point->nr_metrics; i++)
-		add(&args, "--metric", point->metrics[i].name);
-	add(&args, request->scenario, NULL);
-	r = ask(&args, SLICE_TIMEOUT_S + (double)slice_ns * 2e-9, &line, NULL, text, sizeof(text));
+		gate_add(&args, "--metric", point->metrics[i].name);
+	gate_add(&args, request->scenario, NULL);
+	r = gate_ask(&args, GATE_SLICE_TIMEOUT_S + (double)slice_ns * 2e-9, &line, NULL, text,
+		     sizeof(text));
 	if (!r) {
 		double elapsed_s = (double)(shmht_monotonic_ns() - started) * 1e-9;
 
@@ -243,7 +209,7 @@ int gate_profile(const struct gate_request *request, const struct gate_point *po
 		 enum gate_side side, uint64_t ops, const char *folder, pid_t *ret_pid, char *why,
 		 size_t size)
 {
-	struct arguments args = { .nr = 0 };
+	struct gate_arguments args = { .nr = 0 };
 	struct gate_slice slice = { 0 };
 	char file[500], number[40], text[480] = "";
 	json_t *line;
@@ -251,18 +217,18 @@ int gate_profile(const struct gate_request *request, const struct gate_point *po
 
 	snprintf(file, sizeof(file), "--callgrind-out-file=%.400s/" GATE_PROFILE "%%p", folder);
 	snprintf(number, sizeof(number), "ops=%llu", (unsigned long long)ops);
-	add(&args, "valgrind", "--tool=callgrind");
-	add(&args, file, NULL);
-	begin(request, side, &args);
+	gate_add(&args, "valgrind", "--tool=callgrind");
+	gate_add(&args, file, NULL);
+	gate_begin(request, side, &args);
 	/* No clock may decide what is done: neither when it ends, nor intervals. */
-	add(&args, "--set", "duration=0ns");
-	add(&args, "--set", number);
-	add(&args, "--set", "interval=1h");
-	add(&args, "--set", "timeout=1m");
-	add(&args, "--point", point->name);
-	add(&args, "--trial", "0");
-	add(&args, request->scenario, NULL);
-	r = ask(&args, PROFILE_TIMEOUT_S, &line, ret_pid, text, sizeof(text));
+	gate_add(&args, "--set", "duration=0ns");
+	gate_add(&args, "--set", number);
+	gate_add(&args, "--set", "interval=1h");
+	gate_add(&args, "--set", "timeout=1m");
+	gate_add(&args, "--point", point->name);
+	gate_add(&args, "--trial", "0");
+	gate_add(&args, request->scenario, NULL);
+	r = gate_ask(&args, PROFILE_TIMEOUT_S, &line, ret_pid, text, sizeof(text));
 	if (!r) {
 		struct gate_point counted = { .name = point->name };
 
@@ -282,6 +248,7 @@ int gate_profile(const struct gate_request *request, const struct gate_point *po
 void gate_slice_free(struct gate_slice *slice)
 {
 	json_decref(slice->raw);
+	free(slice->turns);
 	for (uint32_t i = 0; i < GATE_METRICS_MAX; i++)
 		free(slice->hists[i]);
 	memset(slice, 0, sizeof(*slice));

@@ -26,6 +26,8 @@ int gate_controls_begin(const struct gate_request *request, struct gate_suite *s
 		control->name = strdup(point->name);
 		control->state = GATE_MEASURED;
 		control->open_loop = point->open_loop;
+		control->turns = point->turns;
+		control->procs = point->procs;
 		control->nr_metrics = point->nr_metrics;
 		memcpy(control->metrics, point->metrics, sizeof(control->metrics));
 		control->sample_every = point->sample_every;

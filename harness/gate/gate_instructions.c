@@ -19,6 +19,7 @@
 
 #include "cli.h"
 #include "gate/gate.h"
+#include "gate/gate_spawn.h"
 #include "result/result_internal.h"
 
 #define SHORT_OPS 20000u

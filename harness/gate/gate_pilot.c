@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Before the rounds: a slice or three of every point, for what a round costs, how
- * much two slices differ, and how densely latencies must be sampled.
+ * Before the rounds: a slice of every point and side, for how densely latencies must be
+ * sampled, and a few more of base, for what a round costs and how much rounds differ.
  */
 #include <errno.h>
 #include <math.h>
 
 #include "gate/gate.h"
+#include "shmht_clock.h"
 
 static int measure_pilot(const struct gate_request *request, const struct gate_suite *suite,
 			 const struct gate_point *point, enum gate_side side, uint32_t trial,
@@ -42,9 +43,41 @@ static int first_slice(const struct gate_request *request, const struct gate_sui
 	return r;
 }
 
-/* Base against base: what a slice costs, and how much two of them differ. */
-static int pilot(const struct gate_request *request, const struct gate_suite *suite,
-		 struct gate_point *point)
+/* Base against base, as rounds will be: what one costs, and how much they differ. */
+static int pilot_turns(const struct gate_request *request, const struct gate_suite *suite,
+		       struct gate_point *point)
+{
+	struct gate_request same = *request;
+	struct gate_round round = { .head_first = false };
+	uint64_t started = shmht_monotonic_ns();
+	enum gate_side side = GATE_BASE;
+	double squares = 0;
+	char why[600] = "";
+	int r = 0;
+
+	same.builds[GATE_HEAD] = same.builds[GATE_BASE];
+	for (uint32_t i = 0; !r && i < GATE_PILOT_SLICES; i++) {
+		r = -EBUSY;
+		for (int k = 0; r == -EBUSY && k < GATE_TRIES; k++)
+			r = gate_measure_turns(&same, point, suite->slice_ns, i, &round, &side, why,
+					       sizeof(why));
+		if (!r)
+			squares += pow(gate_log_rate(point, &round.slices[GATE_BASE]) -
+					       gate_log_rate(point, &round.slices[GATE_HEAD]),
+				       2);
+	}
+	gate_slice_free(&round.slices[GATE_BASE]);
+	gate_slice_free(&round.slices[GATE_HEAD]);
+	if (r && r != -EINTR)
+		gate_set_aside(point, r, GATE_BASE, why);
+	point->spread = sqrt(squares / GATE_PILOT_SLICES);
+	point->pair_s = (double)(shmht_monotonic_ns() - started) * 1e-9 / GATE_PILOT_SLICES;
+	return r;
+}
+
+/* The same in whole slices. */
+static int pilot_slices(const struct gate_request *request, const struct gate_suite *suite,
+			struct gate_point *point)
 {
 	double rates[GATE_PILOT_SLICES], mean = 0, squares = 0, elapsed = 0;
 	char why[600];
@@ -53,14 +86,11 @@ static int pilot(const struct gate_request *request, const struct gate_suite *su
 	for (int i = 0; !r && i < GATE_PILOT_SLICES; i++) {
 		struct gate_slice slice = { 0 };
 
-		if (i == 0)
-			r = first_slice(request, suite, point, GATE_BASE, &slice);
-		else
-			r = measure_pilot(request, suite, point, GATE_BASE, (uint32_t)i, &slice,
-					  why, sizeof(why));
-		if (r && i && r != -EINTR)
+		r = measure_pilot(request, suite, point, GATE_BASE, (uint32_t)i, &slice, why,
+				  sizeof(why));
+		if (r && r != -EINTR)
 			gate_set_aside(point, r, GATE_BASE, why);
-		rates[i] = r ? NAN : log((double)slice.ops / slice.seconds);
+		rates[i] = r ? NAN : gate_log_rate(point, &slice);
 		mean += rates[i] / GATE_PILOT_SLICES;
 		elapsed += slice.elapsed_s;
 		gate_slice_free(&slice);
@@ -82,10 +112,14 @@ int gate_run_pilots(const struct gate_request *request, struct gate_suite *suite
 		int r = 0;
 
 		if (point->state == GATE_MEASURED)
-			r = pilot(request, suite, point);
+			r = first_slice(request, suite, point, GATE_BASE, &slice);
+		gate_slice_free(&slice);
 		if (!r && (point->state == GATE_MEASURED || point->state == GATE_NEW))
 			r = first_slice(request, suite, point, GATE_HEAD, &slice);
 		gate_slice_free(&slice);
+		if (!r && point->state == GATE_MEASURED)
+			r = point->turns ? pilot_turns(request, suite, point) :
+					   pilot_slices(request, suite, point);
 		if (r == -EINTR)
 			return r;
 	}

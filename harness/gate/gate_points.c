@@ -72,6 +72,11 @@ static int add_point(const struct gate_request *request, struct gate_suite *suit
 			snprintf(point->reason, sizeof(point->reason), "%s: %.500s",
 				 gate_side_names[side], skip);
 	}
+	point->turns = here[GATE_BASE] && here[GATE_HEAD] &&
+		       json_is_true(json_object_get(here[GATE_BASE], "turns")) &&
+		       json_is_true(json_object_get(here[GATE_HEAD], "turns"));
+	point->procs = (uint32_t)json_integer_value(
+		json_object_get(here[here[GATE_HEAD] ? GATE_HEAD : GATE_BASE], "procs"));
 	point->open_loop = json_is_true(
 		json_object_get(here[here[GATE_HEAD] ? GATE_HEAD : GATE_BASE], "open_loop"));
 	point->state = point->has[GATE_HEAD] && point->has[GATE_BASE] ? GATE_MEASURED :

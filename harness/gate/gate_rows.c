@@ -10,7 +10,10 @@
 #include <string.h>
 
 #include "gate/gate.h"
+#include "run/turns.h"
 #include "scenario/scenario.h"
+
+#define UNDISTURBED 0.75
 
 int gate_metric_parse(const char *text, struct gate_metric *ret, char *why, size_t size)
 {
@@ -79,8 +82,36 @@ static double share_above(const struct hist *hist, double value)
 	return (above + 0.5) / ((double)hist->count + 1);
 }
 
-static double log_rate(const struct gate_slice *slice)
+static int compare_doubles(const void *left, const void *right)
 {
+	double a = *(const double *)left, b = *(const double *)right;
+
+	return (a > b) - (a < b);
+}
+
+/* Straight between the two turns that are next to it. */
+static double quantile_of_turns(const struct gate_slice *slice, double quantile)
+{
+	double sorted[TURNS_MAX], at = quantile * (slice->nr_turns - 1);
+	uint32_t below = (uint32_t)at;
+
+	memcpy(sorted, slice->turns, slice->nr_turns * sizeof(*sorted));
+	qsort(sorted, slice->nr_turns, sizeof(*sorted), compare_doubles);
+	if (below + 1 == slice->nr_turns)
+		return sorted[below];
+	/* Of an empty turn there is no share. */
+	if (isinf(sorted[below]))
+		return sorted[below + 1];
+	return sorted[below] + (at - below) * (sorted[below + 1] - sorted[below]);
+}
+
+double gate_log_rate(const struct gate_point *point, const struct gate_slice *slice)
+{
+	/* A lone worker is disturbed from outside only, and then it is slower: the less
+	 * disturbed turns tell more. Workers that share a lock disturb each other, which
+	 * is what is measured: all their turns count. */
+	if (slice->nr_turns && point->procs == 1)
+		return quantile_of_turns(slice, UNDISTURBED);
 	return log((double)slice->ops) - log(slice->seconds);
 }
 
@@ -89,8 +120,8 @@ static void fill_rate(struct gate_point *point, uint32_t m)
 	double *slowdown = point->figures[m];
 
 	for (uint32_t k = 0; k < point->nr_rounds; k++)
-		slowdown[k] = log_rate(&point->rounds[k].slices[GATE_BASE]) -
-			      log_rate(&point->rounds[k].slices[GATE_HEAD]);
+		slowdown[k] = gate_log_rate(point, &point->rounds[k].slices[GATE_BASE]) -
+			      gate_log_rate(point, &point->rounds[k].slices[GATE_HEAD]);
 	point->rows[m].slowdown = slowdown;
 }
 

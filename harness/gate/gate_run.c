@@ -15,6 +15,9 @@
 #include "worker/rng.h"
 
 #define SLICE_NS 50000000u
+/* More turns in a round: a budget that has room for rounds enough is spent better so. */
+#define SLICE_LONG_NS 100000000u
+#define LONG_BUDGET_S 30
 #define ROUNDS_MAX 500 /* more tells little: longer slices do, and cost less set-up */
 #define POWER 0.9
 
@@ -74,6 +77,9 @@ static int measure_pair(const struct gate_request *request, const struct gate_su
 {
 	int r = 0;
 
+	if (point->turns)
+		return gate_measure_turns(request, point, suite->slice_ns, point->nr_rounds, round,
+					  ret_side, why, size);
 	for (int half = 0; !r && half < 2; half++) {
 		*ret_side = round->head_first == (half == 0) ? GATE_HEAD : GATE_BASE;
 		gate_slice_free(&round->slices[*ret_side]);
@@ -202,8 +208,9 @@ static void announce(const struct gate_request *request, const struct gate_suite
 
 		if (point->state == GATE_MEASURED)
 			printf("  %s: smallest slowdown that this budget can find (90 %% power), "
-			       "judging by %d pilot slices: %.1f %%\n",
+			       "judging by %d pilot %s: %.1f %%\n",
 			       point->name, GATE_PILOT_SLICES,
+			       point->turns ? "rounds in turns" : "slices",
 			       100 * expm1(suite->rule.ignore + gate_smallest_shift(point->spread,
 										    suite->planned,
 										    level, POWER)));
@@ -219,7 +226,9 @@ void gate_run(const struct gate_request *request, struct gate_suite *suite)
 
 	memset(suite, 0, sizeof(*suite));
 	suite->rule.level = 0.01;
-	suite->slice_ns = request->slice_ns ? request->slice_ns : SLICE_NS;
+	suite->slice_ns = request->slice_ns		     ? request->slice_ns :
+			  request->budget_s >= LONG_BUDGET_S ? SLICE_LONG_NS :
+							       SLICE_NS;
 	if (gate_match_points(request, suite))
 		goto out;
 	if (gate_calibration_apply(request, suite))

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A program run as a child, with a deadline and nothing left behind: see gate.h. */
+/* See gate_spawn.h. */
+#include "gate/gate_spawn.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -7,21 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "gate/gate.h"
 #include "run/supervise.h"
 
 #define OUT_MAX (8u << 20)
-
-struct capture {
-	int fd;
-	char *text;
-	size_t len, max;
-	bool keep_end; /* of too much, the end; else the rest is dropped */
-};
 
 static double now_s(void)
 {
@@ -31,17 +26,25 @@ static double now_s(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
 }
 
-static void child(const char *const argv[], const int *out, const int *err)
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void child(const char *const argv[], int in, int out, int err)
 {
 	sigset_t none;
-	int null = open("/dev/null", O_RDONLY);
 
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (null >= 0)
-		dup2(null, 0);
-	dup2(out[1], 1);
-	dup2(err[1], 2);
+	if (in < 0)
+		in = open("/dev/null", O_RDONLY);
+	if (in >= 0)
+		dup2(in, 0);
+	dup2(out, 1);
+	dup2(err, 2);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execvp(argv[0], (char *const *)(uintptr_t)argv);
@@ -50,7 +53,7 @@ static void child(const char *const argv[], const int *out, const int *err)
 }
 
 /* false at the end of the stream */
-static bool drain(struct capture *capture)
+static bool drain(struct gate_capture *capture)
 {
 	char chunk[65536];
 	ssize_t got = read(capture->fd, chunk, sizeof(chunk));
@@ -70,75 +73,112 @@ static bool drain(struct capture *capture)
 	return true;
 }
 
-static int wait_for_end(struct capture *out, struct capture *err, double deadline)
+/* Something to read, in the socket too if it is listened to: 1, 0: not yet. */
+static int look(struct gate_child *child, bool listen)
 {
-	struct pollfd fds[2] = { { out->fd, POLLIN, 0 }, { err->fd, POLLIN, 0 } };
+	struct pollfd fds[3] = { { child->out.fd, POLLIN, 0 },
+				 { child->err.fd, POLLIN, 0 },
+				 { listen ? child->socket : -1, POLLIN, 0 } };
+	double left = child->deadline_s - now_s();
 
-	while (fds[0].fd >= 0 || fds[1].fd >= 0) {
-		double left = deadline - now_s();
+	if (supervise_interrupted())
+		return -EINTR;
+	if (left <= 0)
+		return -ETIMEDOUT;
+	poll(fds, 3, left < 0.1 ? 1 + (int)(left * 1000) : 100);
+	if (fds[0].revents && !drain(&child->out))
+		close_fd(&child->out.fd);
+	if (fds[1].revents && !drain(&child->err))
+		close_fd(&child->err.fd);
+	return fds[2].revents != 0;
+}
 
-		if (supervise_interrupted())
-			return -EINTR;
-		if (left <= 0)
-			return -ETIMEDOUT;
-		poll(fds, 2, left < 0.1 ? 1 + (int)(left * 1000) : 100);
-		if (fds[0].revents && !drain(out))
-			fds[0].fd = -1;
-		if (fds[1].revents && !drain(err))
-			fds[1].fd = -1;
+int gate_child_tell(struct gate_child *child, char byte)
+{
+	return send(child->socket, &byte, 1, MSG_NOSIGNAL) == 1 ? 0 : -EPIPE;
+}
+
+int gate_child_hear(struct gate_child *child, char *ret_byte)
+{
+	int r;
+
+	while ((r = look(child, true)) == 0)
+		;
+	if (r < 0)
+		return r;
+	return recv(child->socket, ret_byte, 1, MSG_DONTWAIT) == 1 ? 0 : -EPIPE;
+}
+
+int gate_child_start(const char *const argv[], bool with_socket, double timeout_s, char *err_text,
+		     size_t err_size, struct gate_child *ret)
+{
+	int out[2] = { -1, -1 }, err[2] = { -1, -1 }, in[2] = { -1, -1 }, r = 0;
+
+	*ret = (struct gate_child){
+		.socket = -1,
+		.deadline_s = now_s() + timeout_s,
+		.out = { .fd = -1, .max = OUT_MAX, .text = malloc(OUT_MAX + 1) },
+		.err = { .fd = -1, .max = err_size - 1, .text = err_text, .keep_end = true },
+	};
+	if (!ret->out.text)
+		return -ENOMEM;
+	if (pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC) ||
+	    (with_socket && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in)))
+		r = -errno;
+	if (!r) {
+		ret->pid = fork();
+		r = ret->pid < 0 ? -errno : 0;
 	}
+	if (!r && ret->pid == 0)
+		child(argv, in[1], out[1], err[1]);
+	close_fd(&out[1]);
+	close_fd(&err[1]);
+	close_fd(&in[1]);
+	if (r) {
+		close_fd(&out[0]);
+		close_fd(&err[0]);
+		close_fd(&in[0]);
+		free(ret->out.text);
+		return r;
+	}
+	setpgid(ret->pid, ret->pid); /* whoever is first */
+	ret->out.fd = out[0];
+	ret->err.fd = err[0];
+	ret->socket = in[0];
 	return 0;
 }
 
-int gate_spawn(const char *const argv[], double timeout_s, char **ret_out, char *err_text,
+int gate_child_finish(struct gate_child *child, int r, char **ret_out, int *ret_status)
+{
+	while (!r && (child->out.fd >= 0 || child->err.fd >= 0))
+		r = look(child, false);
+	if (r)
+		kill(-child->pid, SIGKILL);
+	while (waitpid(child->pid, ret_status, 0) < 0 && errno == EINTR)
+		;
+	kill(-child->pid, SIGKILL); /* whoever it left */
+	child->err.text[child->err.len] = '\0';
+	child->out.text[child->out.len] = '\0';
+	close_fd(&child->out.fd);
+	close_fd(&child->err.fd);
+	close_fd(&child->socket);
+	if (r)
+		free(child->out.text);
+	else
+		*ret_out = child->out.text;
+	return r;
+}
+
+int gate_spawn(const char *const argv[], double timeout_s, char **ret_out, char *err,
 	       size_t err_size, pid_t *ret_pid, int *ret_status)
 {
-	struct capture out = { .fd = -1, .max = OUT_MAX },
-		       err = { .fd = -1, .text = err_text, .max = err_size - 1, .keep_end = true };
-	int out_pipe[2] = { -1, -1 }, err_pipe[2] = { -1, -1 }, status = 0, r = 0;
-	pid_t pid;
+	struct gate_child child;
+	int r = gate_child_start(argv, false, timeout_s, err, err_size, &child);
 
-	out.text = malloc(OUT_MAX + 1);
-	if (!out.text)
-		return -ENOMEM;
-	if (pipe2(out_pipe, O_CLOEXEC) || pipe2(err_pipe, O_CLOEXEC)) {
-		r = -errno;
-		goto out_close;
-	}
-	pid = fork();
-	if (pid < 0) {
-		r = -errno;
-		goto out_close;
-	}
-	if (pid == 0)
-		child(argv, out_pipe, err_pipe);
+	*ret_status = 0;
+	if (r)
+		return r;
 	if (ret_pid)
-		*ret_pid = pid;
-	setpgid(pid, pid); /* whoever is first */
-	close(out_pipe[1]);
-	close(err_pipe[1]);
-	out_pipe[1] = err_pipe[1] = -1;
-	out.fd = out_pipe[0];
-	err.fd = err_pipe[0];
-	r = wait_for_end(&out, &err, now_s() + timeout_s);
-	if (r)
-		kill(-pid, SIGKILL);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	kill(-pid, SIGKILL); /* whoever it left */
-	err_text[err.len] = '\0';
-	out.text[out.len] = '\0';
-	*ret_status = status;
-out_close:
-	for (int i = 0; i < 2; i++) {
-		if (out_pipe[i] >= 0)
-			close(out_pipe[i]);
-		if (err_pipe[i] >= 0)
-			close(err_pipe[i]);
-	}
-	if (r)
-		free(out.text);
-	else
-		*ret_out = out.text;
-	return r;
+		*ret_pid = child.pid;
+	return gate_child_finish(&child, 0, ret_out, ret_status);
 }

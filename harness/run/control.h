@@ -13,13 +13,14 @@
 #include "run/trial.h"
 #include "stats/intervals.h"
 
-enum phase { PHASE_SETUP, PHASE_LOAD, PHASE_WARMUP, PHASE_MEASURE, PHASE_STOP };
+/* Parked: between two turns (turns.h). */
+enum phase { PHASE_SETUP, PHASE_LOAD, PHASE_WARMUP, PHASE_MEASURE, PHASE_STOP, PHASE_PARKED };
 /* The word of control->phase: the phase, the leg of a closed loop's window (legs.h), and
  * above them the interval's number. */
 #define PHASE_BITS 8u
 #define PHASE_MASK 7u
 #define PHASE_LEG_SHIFT 3u
-_Static_assert(PHASE_STOP <= PHASE_MASK && LEGS_MAX <= 1u << (PHASE_BITS - PHASE_LEG_SHIFT),
+_Static_assert(PHASE_PARKED <= PHASE_MASK && LEGS_MAX <= 1u << (PHASE_BITS - PHASE_LEG_SHIFT),
 	       "they share a word");
 
 enum stage { STAGE_STARTING, STAGE_READY, STAGE_LOADED, STAGE_DONE, STAGE_FAILED };
@@ -34,6 +35,7 @@ struct worker_part {
 	uint64_t last_end_ticks; /* of the last operation; where a drain ends the run */
 	uint64_t ops_at_all_started, ops_at_first_done; /* ops = N only */
 	_Atomic uint64_t ops_ever; /* as of the last interval's end, warm-up included */
+	_Atomic uint32_t parked;   /* so many times: after each turn, its figures written */
 	bool counted;		   /* a target's entries were, in its own process */
 	char error[256];	   /* the first failed check, or why the worker gave up */
 	struct worker_result result;

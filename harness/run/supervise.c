@@ -269,6 +269,8 @@ static int collect(struct run *run)
 			run_give_up(run, TRIAL_FAILED, "worker %u: %s (%llu errors)", i,
 				    part->error, (unsigned long long)part->errors);
 	}
+	if (run->turns)
+		turns_collect(run);
 	noise_since(&run->mark, workers_s, &trial->noise);
 	if (legs_collect(run))
 		return run_give_up(run, TRIAL_NOT_MEASURED, "no memory for the phases");
@@ -380,7 +382,13 @@ static void verify_store(struct run *run, int64_t net)
 
 void supervise_trial(const struct point *point, uint32_t k, struct trial *ret_trial)
 {
-	struct run run = { .point = point, .trial = ret_trial, .k = k };
+	supervise_trial_in_turns(point, k, NULL, ret_trial);
+}
+
+void supervise_trial_in_turns(const struct point *point, uint32_t k, struct turns *turns,
+			      struct trial *ret_trial)
+{
+	struct run run = { .point = point, .trial = ret_trial, .k = k, .turns = turns };
 	int64_t net = 0;
 
 	memset(ret_trial, 0, sizeof(*ret_trial));
@@ -388,7 +396,8 @@ void supervise_trial(const struct point *point, uint32_t k, struct trial *ret_tr
 	if (create_control(&run) || create_table(&run) || run_start_children(&run) ||
 	    run_wait_stage(&run, STAGE_READY) || legs_run_load(&run))
 		goto out;
-	if (point->params.ops  ? measure_by_ops(&run) :
+	if (turns	       ? turns_run(&run) :
+	    point->params.ops  ? measure_by_ops(&run) :
 	    point->params.rate ? measure_open(&run) :
 				 measure_by_time(&run))
 		goto out;

@@ -10,6 +10,7 @@
 #include <signal.h>
 
 #include "run/trial.h"
+#include "run/turns.h"
 #include "scenario/scenario.h"
 
 /*
@@ -35,5 +36,9 @@ extern void (*supervise_on_interval)(const struct point *point, const struct int
  * it by trial_free(). Returns early, as not measured, once interrupted.
  */
 void supervise_trial(const struct point *point, uint32_t k, struct trial *ret_trial);
+/* The same in turns of the point's duration, where turns_possible(): ops and seconds are
+ * those of all, turns->had has each. Locks, CPU time and waits are the last turn's. */
+void supervise_trial_in_turns(const struct point *point, uint32_t k, struct turns *turns,
+			      struct trial *ret_trial);
 
 #endif

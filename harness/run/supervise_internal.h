@@ -5,6 +5,7 @@
 
 #include "run/supervise.h"
 #include "run/time_series.h"
+#include "run/turns.h"
 #include "target/target.h"
 #include "worker/worker.h"
 
@@ -31,6 +32,7 @@ struct run {
 	uint64_t leg_start[LEGS_MAX]; /* of a closed loop, ticks */
 	struct noise_mark mark;	      /* before it */
 	struct time_series series;
+	struct turns *turns; /* NULL: one window */
 };
 
 /* The signal that ends the run, or 0; without taking a pending one. */
@@ -52,6 +54,10 @@ int legs_run_open(struct run *run, uint64_t begin_ns);
 /* A drain that ended early ends the window. */
 void legs_end_drain(struct run *run);
 int legs_collect(struct run *run);
+
+/* supervise_turns.c: the windows of a trial with turns, and what they come to together. */
+int turns_run(struct run *run);
+void turns_collect(const struct run *run);
 
 /* The trial's workers: forked, each with the threads that live in it. 0 or -1. */
 int run_start_children(struct run *run);

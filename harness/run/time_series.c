@@ -20,6 +20,12 @@ void series_set_phase(struct time_series *series, enum phase phase)
 	atomic_store(&series->control->phase, series->word);
 }
 
+void series_park(struct time_series *series, uint32_t turn)
+{
+	series->word = PHASE_PARKED | turn << PHASE_BITS;
+	atomic_store(&series->control->phase, series->word);
+}
+
 void series_set_leg(struct time_series *series, uint32_t leg)
 {
 	uint32_t legs = ((1u << PHASE_BITS) - 1) & ~PHASE_MASK;

@@ -30,6 +30,9 @@ struct time_series {
 };
 
 void series_set_phase(struct time_series *series, enum phase phase);
+/* After a turn (turns.h). Who has not heard of the next one when the one after it is over
+ * has still to see that: so the word bears the turn's number. */
+void series_park(struct time_series *series, uint32_t turn);
 /* The next leg of the window begins. */
 void series_set_leg(struct time_series *series, uint32_t leg);
 /* When the present interval ends, CLOCK_MONOTONIC. */

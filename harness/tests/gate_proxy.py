@@ -27,6 +27,15 @@ def points(edit):
     return mutate
 
 
+def turns(edit):
+    def mutate(line):
+        answer = json.loads(line)
+        if answer["turns"]:
+            edit(answer["turns"])
+        return json.dumps(answer)
+    return mutate
+
+
 def crash(_):
     os.kill(os.getpid(), signal.SIGSEGV)
 
@@ -53,6 +62,11 @@ SLICES = {
     "protocol": change(protocol="shmbench.slice/99"),
     "no-hist": change(hist={}),
     "bad-hist": change(hist={"all.p99": "AAAA", "search.p99": "AAAA"}),
+    "turns-fewer": turns(lambda had: had.pop()),
+    "turns-zero": turns(lambda had: [turn.__setitem__(0, 0) for turn in had]),
+    "turns-sum": turns(lambda had: had[0].__setitem__(0, had[0][0] + 1)),
+    "turns-nan": turns(lambda had: had[1].__setitem__(1, None)),
+    "turns-none": change(turns=None),
     "array": lambda line: "[1, 2]",
     "crash": crash,
 }
@@ -60,6 +74,7 @@ LISTS = {
     "no-points": points(lambda listed: listed.clear()),
     "gone": points(lambda listed: listed.pop()),
     "skipped": points(lambda listed: listed[0].update(skip="cannot run here")),
+    "no-turns": points(lambda listed: [point.pop("turns") for point in listed]),
     "nameless": points(lambda listed: listed[0].pop("name")),
     "list-empty": lambda line: "",
     "list-crash": crash,
@@ -78,6 +93,17 @@ if MODE == "killed" and not LISTING:
             os.kill(int(workers[0]), signal.SIGKILL)
             break
     sys.exit(child.wait())
+if "--turns" in sys.argv:
+    # The socket is ours: one turn is played, and then it goes wrong.
+    if MODE == "turns-leave":
+        os.write(0, b"o")
+        os.read(0, 1)
+        sys.exit(7)
+    if MODE == "turns-killed":
+        os.write(0, b"o")
+        os.kill(os.getpid(), signal.SIGKILL)
+    if MODE == "turns-noise":
+        os.write(0, b"no such answer")
 done = subprocess.run([REAL, *sys.argv[1:]], stdout=subprocess.PIPE, text=True)
 mutate = (LISTS if LISTING else SLICES).get(MODE, lambda line: line.rstrip("\n"))
 text = mutate(done.stdout)

@@ -246,6 +246,22 @@ class Mutations(GateCase):
                 self.assertIn("NOT MEASURED", done.out)
                 self.assertIn("head, slice 0" if mode != "hash" else "op_stream_hash", done.out)
 
+    def test_answers_in_turns(self):
+        for mode, said in (("turns-fewer", "turns"), ("turns-sum", "turns"), ("turns-nan", "turn"),
+                           ("turns-none", "turns found 0"), ("turns-zero", "without time"),
+                           ("turns-leave", "exit status 7"), ("turns-killed", "signal 9"),
+                           ("turns-noise", "turn")):
+            with self.subTest(mode=mode):
+                done = self.judge("head", mode, 3)
+                self.assertIn("NOT MEASURED", done.out)
+                self.assertIn("head, slice 0", done.out)
+                self.assertIn(said, done.out)
+
+    def test_a_build_that_knows_no_turns(self):
+        done = self.judge("base", "no-turns", 0, "--ignore", "80%", "--detect", "99%", "--out", "g.json")
+        self.assertIn("3 pilot slices", done.out)
+        self.assertIsNone(self.load("g.json")["points"][0]["rounds"][0]["head"]["turns"])
+
     def test_answers_of_base(self):
         for mode in ("zero", "crash", "failed", "hash"):
             with self.subTest(mode=mode):

@@ -309,9 +309,15 @@ static void close_interval(struct worker *w)
 	}
 }
 
+#include "worker/worker_turns.inc.h"
+
 /* The phase or the interval changed. False: the run is over. */
 static __attribute__((noinline)) bool phase_changed(struct worker *w, uint32_t word)
 {
+	if ((word & PHASE_MASK) == PHASE_PARKED) {
+		park(w, word);
+		return true;
+	}
 	close_interval(w);
 	/* An open loop's window begins with the first operation planned in it. */
 	if ((word & PHASE_MASK) == PHASE_MEASURE && !w->measuring && !w->params->rate)

@@ -49,11 +49,11 @@ static void follow_leg(struct worker *w, uint32_t word)
 	begin_leg(w, leg);
 }
 
-static void wait_while(struct control *control, enum phase phase)
+static void wait_while(struct control *control, uint32_t word)
 {
 	/* Asleep, not spinning: where workers outnumber CPUs others still set up. */
-	while (atomic_load(&control->phase) == phase)
-		syscall(SYS_futex, &control->phase, FUTEX_WAIT, phase, NULL, NULL, 0);
+	while (atomic_load(&control->phase) == word)
+		syscall(SYS_futex, &control->phase, FUTEX_WAIT, word, NULL, NULL, 0);
 }
 
 /* Past the start line, and past `load` where that is the first phase. */
