@@ -28,7 +28,7 @@ struct command {
 
 extern const struct command command_run, command_torture, command_check, command_list, command_show,
 	command_compare, command_export, command_merge, command_plan, command_gate, command_report,
-	command_history, command_top;
+	command_conform, command_history, command_top;
 extern const struct command command_slice; /* not in the help: for `gate` */
 
 /* `run` and what differs from it only by what a trial is. */

@@ -8,9 +8,9 @@
 #include "cli.h"
 
 static const struct command *const commands[] = {
-	&command_run,	  &command_torture, &command_check, &command_list, &command_show,
-	&command_compare, &command_export,  &command_merge, &command_plan, &command_gate,
-	&command_report,  &command_history, &command_top,
+	&command_run,	  &command_torture, &command_check, &command_list,    &command_show,
+	&command_compare, &command_export,  &command_merge, &command_plan,    &command_gate,
+	&command_report,  &command_history, &command_top,   &command_conform,
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -4,6 +4,7 @@
  * when a wait lasts. Copy it out of the tree; then
  *
  *	cc $(pkg-config --cflags shmht-strategy) -O2 -fPIC -shared mylock.c -o mylock.so
+ *	shmbench conform ./mylock.so
  *	shmbench run SCENARIO --set lock=futex,./mylock.so
  *
  * What a file like this defines stands at the top of table_body.inc.h. Whatever is

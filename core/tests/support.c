@@ -10,69 +10,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TESTS_MAX 4096
 #define CHILDREN_MAX 64
-#define DEADLINE_S (UNDER_SANITIZER ? 240 : 120)
-
-struct bound_test {
-	const struct strategy_test *test;
-	const struct shmht_strategy *strategy;
-	enum shmht_wait wait;
-	enum shmht_read read;
-	uint32_t stripes;
-	char name[160];
-};
 
 enum shmht_read test_read;
+enum shmht_wait test_wait;
 uint32_t test_stripes = 1;
 const char *const read_names[3] = { "locked", "seqlock", "rcu" };
 
-static struct bound_test bound[TESTS_MAX];
-static struct CMUnitTest unit[TESTS_MAX];
-static size_t nr_bound;
 static pid_t children[CHILDREN_MAX];
-static char running[200];
-static enum shmht_wait running_wait;
-
-/* ---- the runner --------------------------------------------------------- */
-
-static void on_deadline(int sig)
-{
-	static const char text[] = ": deadline passed\n";
-
-	(void)sig;
-	for (size_t i = 0; i < CHILDREN_MAX; i++)
-		if (children[i] > 0)
-			kill(children[i], SIGKILL);
-	if (write(STDERR_FILENO, running, strlen(running)) > 0 &&
-	    write(STDERR_FILENO, text, sizeof(text) - 1) > 0)
-		_exit(1);
-	_exit(1);
-}
-
-static void run_bound(void **state)
-{
-	const struct bound_test *b = *state;
-
-	snprintf(running, sizeof(running), "%s", b->name);
-	running_wait = b->wait;
-	test_read = b->read;
-	test_stripes = b->stripes;
-	alarm(DEADLINE_S);
-	b->test->fn(b->strategy);
-	alarm(0);
-}
-
-/* After a failed test too. */
-static int tear_down(void **state)
-{
-	(void)state;
-	alarm(0);
-	for (size_t i = 0; i < CHILDREN_MAX; i++)
-		if (children[i] > 0)
-			child_kill(children[i]);
-	return 0;
-}
 
 const struct shmht_strategy *real_strategy(unsigned int i)
 {
@@ -82,87 +27,6 @@ const struct shmht_strategy *real_strategy(unsigned int i)
 		if (!(strategy->caps & SHMHT_CAP_TEST_ONLY) && i-- == 0)
 			return strategy;
 	return NULL;
-}
-
-static void bind_test(const struct strategy_test *test, const struct shmht_strategy *strategy,
-		      enum shmht_read read, uint32_t stripes, enum shmht_wait wait)
-{
-	struct bound_test *b = &bound[nr_bound];
-
-	if (nr_bound == TESTS_MAX)
-		abort();
-	b->test = test;
-	b->strategy = strategy;
-	b->read = read;
-	b->stripes = stripes;
-	b->wait = wait;
-	snprintf(b->name, sizeof(b->name), "%s [%s %s%s%s%s]", test->name, strategy->name,
-		 read_names[read], stripes == 1 ? "" : " 64 stripes", wait ? " " : "",
-		 wait ? shmht_wait_name(wait) : "");
-	unit[nr_bound++] = (struct CMUnitTest){
-		.name = b->name,
-		.test_func = run_bound,
-		.teardown_func = tear_down,
-		.initial_state = b,
-	};
-}
-
-/*
- * Lock-free reading has one body for all strategies, and the waiting policies
- * one loop: by default they are tested over one lock of each kind, with
- * SHMBENCH_TESTS=all over every one.
- */
-static bool in_short_list(const struct shmht_strategy *strategy)
-{
-	static const char *const names[] = { "none", "futex", "mcs" };
-	const char *wanted = getenv("SHMBENCH_TESTS");
-
-	if (wanted && !strcmp(wanted, "all"))
-		return true;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcmp(names[i], strategy->name))
-			return true;
-	return false;
-}
-
-static void bind_modes(const struct strategy_test *test, const struct shmht_strategy *strategy)
-{
-	enum shmht_read last = test->flags & (TEST_ONCE | TEST_LOCKED) ? SHMHT_READ_LOCKED :
-									 SHMHT_READ_RCU;
-
-	for (enum shmht_read read = SHMHT_READ_LOCKED; read <= last; read++) {
-		if (read != SHMHT_READ_LOCKED && !in_short_list(strategy))
-			break;
-		bind_test(test, strategy, read, 1, SHMHT_WAIT_OWN);
-		if (test->flags & TEST_STRIPES)
-			bind_test(test, strategy, read, 64, SHMHT_WAIT_OWN);
-	}
-	for (enum shmht_wait wait = SHMHT_WAIT_OWN + 1; wait < SHMHT_WAIT_NR; wait++)
-		if (test->flags & TEST_WAITS && strategy->waits >> wait & 1 &&
-		    in_short_list(strategy))
-			bind_test(test, strategy, SHMHT_READ_LOCKED, 1, wait);
-}
-
-int run_every_strategy(const char *group, const struct strategy_test *tests, size_t nr)
-{
-	struct sigaction act = { .sa_handler = on_deadline };
-	const struct shmht_strategy *strategy;
-
-	sigaction(SIGALRM, &act, NULL);
-	nr_bound = 0;
-	memset(unit, 0, sizeof(unit));
-	for (size_t t = 0; t < nr; t++) {
-		for (unsigned int i = 0; (strategy = real_strategy(i)); i++) {
-			if (strategy->caps & SHMHT_CAP_ONE_WORKER &&
-			    tests[t].flags & (TEST_MANY | TEST_ONCE))
-				continue;
-			bind_modes(&tests[t], strategy);
-			if (tests[t].flags & TEST_ONCE)
-				break;
-		}
-	}
-	/* Entries without a function are skipped by cmocka. */
-	return cmocka_run_group_tests_name(group, unit, NULL, NULL);
 }
 
 /* ---- asserts ------------------------------------------------------------ */
@@ -232,7 +96,7 @@ struct shmht_config small_config(const struct shmht_strategy *strategy, uint64_t
 		.max_workers = 8,
 		.strategy = strategy->name,
 		/* Another strategy than the one under test need not have that choice. */
-		.wait = strategy->waits >> running_wait & 1 ? running_wait : SHMHT_WAIT_OWN,
+		.wait = strategy->waits >> test_wait & 1 ? test_wait : SHMHT_WAIT_OWN,
 		.read = test_read,
 	};
 }
@@ -389,6 +253,20 @@ void child_kill(pid_t pid)
 {
 	kill(pid, SIGKILL);
 	child_wait(pid);
+}
+
+void children_kill(void)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (children[i] > 0)
+			kill(children[i], SIGKILL);
+}
+
+void children_end(void)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (children[i] > 0)
+			child_kill(children[i]);
 }
 
 void *shared_memory(size_t bytes)

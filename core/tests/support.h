@@ -22,7 +22,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
+#ifdef SHMHT_ALONE
+#include "alone.h"
+#else
 #include <cmocka.h>
+#endif
 
 #include "shmht.h"
 #include "shmht_clock.h"
@@ -49,8 +53,9 @@
 #define UNDER_SANITIZER 0
 #endif
 
-#define MS 1000000ull		 /* ns */
-#define PATIENCE_NS (30000 * MS) /* a lock time-out that only a fault reaches */
+#define DEADLINE_S (UNDER_SANITIZER ? 240 : 120) /* of a test, and of each child */
+#define MS 1000000ull				 /* ns */
+#define PATIENCE_NS (30000 * MS)		 /* a lock time-out that only a fault reaches */
 
 /* Less work under sanitizers, which take 5 to 20 times as long for it. */
 static inline uint64_t scaled(uint64_t n)
@@ -75,13 +80,35 @@ struct strategy_test {
 /* Of the test that runs: what small_config() uses. Each test is run once for each
  * read mode, too. */
 extern enum shmht_read test_read;
+extern enum shmht_wait test_wait;
 extern uint32_t test_stripes;
 extern const char *const read_names[3];
 
+/*
+ * Some tests are in the program too, where each is run by itself over any strategy
+ * (`shmbench conform`): those end with STRATEGY_TESTS(name, tests).
+ */
+struct strategy_group {
+	const struct strategy_test *tests;
+	size_t nr;
+};
+#define NR_TESTS(tests) (sizeof(tests) / sizeof((tests)[0]))
+#ifdef SHMHT_ALONE
+#define STRATEGY_TESTS(name, tests)                      \
+	extern const struct strategy_group group_##name; \
+	const struct strategy_group group_##name = { tests, NR_TESTS(tests) }
+#else
+#define STRATEGY_TESTS(name, tests)                                       \
+	int main(void)                                                    \
+	{                                                                 \
+		return run_every_strategy(#name, tests, NR_TESTS(tests)); \
+	}                                                                 \
+	_Static_assert(NR_TESTS(tests) > 0, "some")
+#endif
+
 /* Returns the number of failures, for main() to return. */
 int run_every_strategy(const char *group, const struct strategy_test *tests, size_t nr);
-#define RUN_EVERY_STRATEGY(group, tests) \
-	run_every_strategy(group, tests, sizeof(tests) / sizeof((tests)[0]))
+#define RUN_EVERY_STRATEGY(group, tests) run_every_strategy(group, tests, NR_TESTS(tests))
 
 /* The i-th strategy that is no negative control; NULL past the end. */
 const struct shmht_strategy *real_strategy(unsigned int i);
@@ -144,6 +171,9 @@ pid_t child_start(int (*fn)(void *arg), void *arg);
 /* Its exit status; 1000 + signal when it was killed. */
 int child_wait(pid_t pid);
 void child_kill(pid_t pid);
+/* All that were started: at a deadline, in a signal handler; after a test, reaped. */
+void children_kill(void);
+void children_end(void);
 
 /* Zeroed memory that children share. Lives until the test program ends. */
 void *shared_memory(size_t bytes);

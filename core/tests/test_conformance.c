@@ -379,7 +379,4 @@ static const struct strategy_test tests[] = {
 	{ "lock and unlock", lock_and_unlock, TEST_STRIPES },
 };
 
-int main(void)
-{
-	return RUN_EVERY_STRATEGY("conformance", tests);
-}
+STRATEGY_TESTS(conformance, tests);

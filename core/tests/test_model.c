@@ -299,7 +299,4 @@ static const struct strategy_test tests[] = {
 	{ "model: a long walk", long_walk, 0 },
 };
 
-int main(void)
-{
-	return RUN_EVERY_STRATEGY("model", tests);
-}
+STRATEGY_TESTS(model, tests);

@@ -133,15 +133,12 @@ static void survivors_do_not_hang(const struct shmht_strategy *strategy)
 }
 
 static const struct strategy_test tests[] = {
-	{ "4 processes, 1 stripe", processes_1, TEST_MANY | TEST_WAITS },
-	{ "7 processes, 8 stripes", processes_8, TEST_MANY | TEST_WAITS },
-	{ "4 threads, 1 stripe", threads_1, TEST_MANY | TEST_WAITS },
-	{ "7 threads, 8 stripes", threads_8, TEST_MANY | TEST_WAITS },
+	{ "exclusion: 4 processes, 1 stripe", processes_1, TEST_MANY | TEST_WAITS },
+	{ "exclusion: 7 processes, 8 stripes", processes_8, TEST_MANY | TEST_WAITS },
+	{ "exclusion: 4 threads, 1 stripe", threads_1, TEST_MANY | TEST_WAITS },
+	{ "exclusion: 7 threads, 8 stripes", threads_8, TEST_MANY | TEST_WAITS },
 	{ "busted is caught, ten times out of ten", busted_is_caught, TEST_ONCE },
 	{ "killed while they work: nobody hangs", survivors_do_not_hang, TEST_MANY | TEST_LOCKED },
 };
 
-int main(void)
-{
-	return RUN_EVERY_STRATEGY("processes", tests);
-}
+STRATEGY_TESTS(processes, tests);

@@ -461,8 +461,4 @@ static const struct strategy_test tests[] = {
 	  TEST_MANY | TEST_WAITS },
 };
 
-int main(void)
-{
-	shmht_ns_per_tick();
-	return RUN_EVERY_STRATEGY("waiting", tests);
-}
+STRATEGY_TESTS(waiting, tests);

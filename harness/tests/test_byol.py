@@ -4,15 +4,16 @@
 import hashlib
 import os
 import re
-import shlex
-import shutil
 import subprocess
-import tempfile
 import unittest
 
-from cli_fixture import BRIEF, ROOT, SHMBENCH, Case
+from cli_fixture import BRIEF, ROOT, SHMBENCH
+from lock_fixture import Built, install_headers
 
 SDT = "/usr/include/x86_64-linux-gnu/sys/sdt.h"
+# Beside a process that does not stop, those who yield to each other may get no CPU for
+# seconds (Linux 6.18).
+SPIN = "wait = spin\n"
 QUICK = "[a]\ncapacity = 1000\nprocs = 2\nlock = %s\n"
 DESCRIPTOR = """#include "shmht.h"
 const struct shmht_strategy shmht_strategy_test = {
@@ -25,55 +26,14 @@ __attribute__((visibility("default"))) const struct shmht_strategy_file shmht_st
 
 
 def setUpModule():
-    """Headers as they are installed, in a folder of their own; the example, built with them."""
-    Built.root = tempfile.mkdtemp(prefix="shmbench-byol-")
-    unittest.addModuleCleanup(shutil.rmtree, Built.root)
-    subprocess.run([os.path.join(ROOT, "scripts/install"), "strategy"], check=True, timeout=60,
-                   env=dict(os.environ, DESTDIR=Built.root, PREFIX="/usr", SHMBENCH=SHMBENCH))
-    env = dict(os.environ, PKG_CONFIG_PATH=os.path.join(Built.root, "usr/lib/pkgconfig"),
-               PKG_CONFIG_SYSROOT_DIR=Built.root, PKG_CONFIG_ALLOW_SYSTEM_CFLAGS="1")
-    Built.cflags = shlex.split(subprocess.run(
-        ["pkg-config", "--cflags", "shmht-strategy"], check=True, capture_output=True,
-        text=True, env=env, timeout=60).stdout)
-
-
-class Built(Case):
-    """Locks, built outside the tree, beside the scenario."""
-
-    def compile(self, out, source, *more, optimize="-O2", good=True):
-        """The one line of the README; the compiler's messages."""
-        done = subprocess.run(["cc", *self.cflags, optimize, "-fPIC", "-shared", "-Wall", "-Wextra",
-                               source, "-o", self.path(out), *more],
-                              capture_output=True, text=True, timeout=120, cwd=self.dir)
-        self.assertEqual(done.returncode == 0, good, done.stderr)
-        return done.stderr
-
-    def example(self, *names):
-        """mylock.c as it is installed, compiled once."""
-        made = os.path.join(self.root, "mylock.so")
-        if not os.path.exists(made):
-            source = os.path.join(self.root, "usr/share/doc/shmbench/mylock.c")
-            self.assertEqual(self.compile(made, source), "")
-        for name in names:
-            shutil.copy(made, self.path(name))
-
-    def ours(self, out, name, *more, **how):
-        """One of ours, copied out of the tree."""
-        shutil.copy(os.path.join(ROOT, "core/strategy", name + ".c"), self.path(name + ".c"))
-        self.assertEqual(self.compile(out, name + ".c", *more, **how), "")
-
-    def slow(self, out, percent):
-        source = os.path.join(ROOT, "core/tests/slow.inc.h")
-        self.write("slow.c", '#include "%s"\n' % source)
-        self.assertEqual(self.compile(out, "slow.c", "-DSLOW_PERCENT=%d" % percent,
-                                      '-DLOCK_NAME="slow"', "-DLOCK_SYMBOL=slow_lock"), "")
+    install_headers()
 
 
 class Runs(Built):
     def test_beside_those_built_in(self):
         self.example("mine.so", "again.so")
         self.ours("queue.so", "mcs", optimize="-O0")
-        self.run_json(QUICK % "mcs, ./mine.so, ./queue.so, ./again.so", *BRIEF)
+        self.run_json(QUICK % ("mcs, ./mine.so, ./queue.so, ./again.so\n" + SPIN), *BRIEF)
         points = self.load("r.json")["points"]
         self.assertEqual([entry["status"] for entry in points], ["ok"] * 4)
         self.assertIsNone(points[0]["lock_file"])
@@ -97,10 +57,10 @@ class Runs(Built):
 
     def test_every_read_mode_and_torture(self):
         self.example("mine.so")
-        for point in self.run_json(QUICK % "./mine.so\nread = locked, seqlock, rcu",
+        for point in self.run_json(QUICK % ("./mine.so\nread = locked, seqlock, rcu\n" + SPIN),
                                    *BRIEF)["points"]:
             self.assertEqual(point["status"], "ok", point["reason"])
-        self.write("t.ini", QUICK % "./mine.so\nkill = holder:3\ncalm = 100ms\nduration = 300ms\n"
+        self.write("t.ini", QUICK % "./mine.so\nwait = spin\nkill = holder:3\ncalm = 100ms\nduration = 300ms\n"
                    "trials = 1\ntimeout = 50ms\n")
         self.bench("torture", "t.ini", "--out", "t.json", timeout=60)
         recovery = self.load("t.json")["points"][0]["trials"][0]["recovery"]
@@ -110,7 +70,7 @@ class Runs(Built):
                          "places are x86-64's nops of <sys/sdt.h>")
     def test_killed_at_a_place_of_its_own(self):
         self.example("mine.so")
-        self.write("t.ini", QUICK % "./mine.so\nkill = random:3@before-commit\ncalm = 100ms\n"
+        self.write("t.ini", QUICK % "./mine.so\nwait = spin\nkill = random:3@before-commit\ncalm = 100ms\n"
                    "duration = 300ms\ntrials = 1\ntimeout = 50ms\n")
         self.bench("torture", "t.ini", "--out", "t.json", timeout=60)
         recovery = self.load("t.json")["points"][0]["trials"][0]["recovery"]
@@ -124,7 +84,8 @@ class Runs(Built):
         # Who meets whom is chance: seen the first time, or a later one.
         for _ in range(20):
             done = self.start("run", "s.ini", "--out", "r.json").wait(60)
-            if done.code:
+            # 3: a walk through what two broke at once did not end. Not what is wanted here.
+            if done.code == 1:
                 break
         self.assertEqual(done.code, 1, done.err)
         point, = self.load("r.json")["points"]

@@ -14,7 +14,8 @@ import unittest
 
 from cli_fixture import BRIEF, QUICK, ROOT, SHMBENCH, Case, children_of, wait_for
 
-COMMANDS = ("run", "list", "show", "compare", "export", "plan", "gate", "history", "report", "top")
+COMMANDS = ("run", "list", "show", "compare", "export", "plan", "gate", "history", "report", "top",
+            "conform")
 LOCKS = ("none", "sem", "sysv", "futex", "hybrid", "spin", "tas", "ticket", "mcs", "clh", "mutex",
          "mutex-adaptive", "mutex-robust", "rwlock")
 

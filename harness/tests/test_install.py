@@ -27,6 +27,7 @@ PROMISED = {
     "export": ("--to",),
     "merge": ("--out",),
     "check": ("--pid", "--fd"),
+    "conform": ("--all", "--filter", "--deadline"),
 }
 KEYS = """lock read wait stripes workers procs capacity key_size value_size preload keyspace keys mix batch ops_file
     duration warmup steady phases ops trials rate arrival latency interval hold think pin pages mem seed
