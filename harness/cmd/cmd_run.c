@@ -357,7 +357,7 @@ static const char *refuse_faults(struct scenario *scenario)
 {
 	for (size_t i = 0; i < scenario->nr_points; i++)
 		if (params_have_faults(&scenario->points[i].params))
-			return "it plans faults (kill, stop, churn), which `shmbench torture` is for";
+			return "it plans faults (kill, stop, churn, quota), which `shmbench torture` is for";
 	return NULL;
 }
 

@@ -67,6 +67,15 @@ static json_t *timeouts_object(const struct torture_outcome *outcome)
 	return object;
 }
 
+static json_t *quota_object(const struct torture_outcome *outcome)
+{
+	if (!outcome->has_quota)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o}", "periods", result_count(outcome->quota_periods),
+			 "throttled", result_count(outcome->quota_throttled), "held_over_2ms",
+			 result_count(outcome->quota_held));
+}
+
 json_t *result_torture_object(const struct trial *trial)
 {
 	const struct torture_outcome *outcome = trial->torture;
@@ -82,6 +91,7 @@ json_t *result_torture_object(const struct trial *trial)
 	rc |= json_object_set_new(object, "stops", result_count(outcome->stops));
 	rc |= json_object_set_new(object, "leaves", result_count(outcome->leaves));
 	rc |= json_object_set_new(object, "respawns", result_count(outcome->respawns));
+	rc |= json_object_set_new(object, "quota", quota_object(outcome));
 	rc |= json_object_set_new(object, "aimed_missed", result_count(outcome->aimed_missed));
 	rc |= json_object_set_new(object, "recoveries", result_count(outcome->recovered));
 	rc |= json_object_set_new(object, "cut_off_done", result_count(outcome->resolved_done));

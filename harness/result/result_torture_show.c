@@ -17,7 +17,8 @@ static double figure(const json_t *recovery, const char *part, const char *key)
 /* Sums of counts and worst of times over a point's trials. */
 struct sums {
 	size_t trials;
-	bool recovers, has_place;
+	bool recovers, has_place, has_quota;
+	double periods, throttled, held;
 	double kills, at_place, stops, leaves, recoveries, strands, strands_of, done, undone;
 	double timeouts, named_stopped, late_max, checked, errors;
 	double recovery_p50, recovery_p99, recovery_max;
@@ -37,6 +38,12 @@ static void add_trial(struct sums *sums, const json_t *trial, const json_t *reco
 	if (json_is_number(json_object_get(recovery, "kills_at_place"))) {
 		sums->has_place = true;
 		sums->at_place += result_get_number(recovery, "kills_at_place");
+	}
+	if (json_is_object(json_object_get(recovery, "quota"))) {
+		sums->has_quota = true;
+		sums->periods += figure(recovery, "quota", "periods");
+		sums->throttled += figure(recovery, "quota", "throttled");
+		sums->held += figure(recovery, "quota", "held_over_2ms");
 	}
 	sums->stops += result_get_number(recovery, "stops");
 	sums->leaves += result_get_number(recovery, "leaves");
@@ -131,6 +138,11 @@ static void put_point(const struct sums *sums, FILE *out)
 		sums->errors);
 	if (sums->has_place)
 		fprintf(out, "  killed at the place that was asked for: %.0f\n", sums->at_place);
+	if (sums->has_quota)
+		fprintf(out,
+			"  out of CPU quota in %.0f of %.0f periods; found %.0f times with a lock "
+			"kept for over 2 ms\n",
+			sums->throttled, sums->periods, sums->held);
 	if (sums->kills > 0 && (sums->recovers || sums->recoveries > 0)) {
 		fprintf(out, "  locks taken over from the dead: %.0f", sums->recoveries);
 		put_ns(out, ", waited for p50 ", sums->recovery_p50);
@@ -155,9 +167,13 @@ static void put_point(const struct sums *sums, FILE *out)
 		put_ns(out, "; the latest came late by ", sums->late_max);
 		fputc('\n', out);
 	}
-	if (!isnan(sums->ratio))
-		fprintf(out, "  ops/s after the storm over before: %.3f (at least %.3f at 95%%)\n",
-			sums->ratio, sums->ratio_low);
+	if (!isnan(sums->ratio)) {
+		fprintf(out, "  ops/s after the storm over before: %.3f", sums->ratio);
+		if (isnan(sums->ratio_low))
+			fprintf(out, " (no bound: too few windows of `interval` in `calm`)\n");
+		else
+			fprintf(out, " (at least %.3f at 95%%)\n", sums->ratio_low);
+	}
 }
 
 void result_show_torture(const json_t *points, FILE *out)

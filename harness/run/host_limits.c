@@ -16,15 +16,7 @@
 #include "result/result_internal.h"
 #include "run/host.h"
 
-#define CGROUP_PATH_MAX 384
 #define V1_NO_LIMIT 0x7ffffffffffff000ull /* what v1 shows for "none", in 4 KiB pages */
-
-struct cgroup {
-	const char *root;
-	int version;		    /* of the hierarchy that has the controller */
-	char mount[64];		    /* below root */
-	char path[CGROUP_PATH_MAX]; /* "/" or "/a/b" */
-};
 
 bool host_read_line(const char *root, const char *path, char *buf, size_t size)
 {
@@ -55,7 +47,7 @@ static bool has_word(const char *list, const char *word)
 
 /* "ID:CONTROLLERS:PATH"; v2's line has the id 0 and no controllers. v1 where it has the
  * controller: there it is not in v2. */
-static bool find_cgroup(const char *root, const char *controller, struct cgroup *ret)
+bool host_cgroup_find(const char *root, const char *controller, struct cgroup *ret)
 {
 	char full[512], line[CGROUP_PATH_MAX + 64];
 	bool found = false;
@@ -104,8 +96,7 @@ static bool read_limit(const struct cgroup *cgroup, const char *file, char *buf,
 	return host_read_line(cgroup->root, path, buf, size);
 }
 
-/* One level up; false at the top. */
-static bool go_up(struct cgroup *cgroup)
+bool host_cgroup_up(struct cgroup *cgroup)
 {
 	char *slash = strrchr(cgroup->path, '/');
 
@@ -163,7 +154,7 @@ static json_t *tightest(const char *root, const char *controller,
 	struct cgroup cgroup;
 	bool any = false;
 
-	if (!find_cgroup(root, controller, &cgroup))
+	if (!host_cgroup_find(root, controller, &cgroup))
 		return json_null();
 	do {
 		limit = limit_at(&cgroup, text, sizeof(text));
@@ -172,7 +163,7 @@ static json_t *tightest(const char *root, const char *controller,
 		any = true;
 		least = limit;
 		snprintf(least_text, sizeof(least_text), "%s", text);
-	} while (go_up(&cgroup));
+	} while (host_cgroup_up(&cgroup));
 	return result_string(any ? least_text : NULL);
 }
 
@@ -184,13 +175,13 @@ static json_t *cpuset(const char *root)
 	struct cgroup cgroup;
 	char text[256];
 
-	if (!find_cgroup(root, "cpuset", &cgroup))
+	if (!host_cgroup_find(root, "cpuset", &cgroup))
 		return json_null();
 	do {
 		for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 			if (read_limit(&cgroup, files[i], text, sizeof(text)))
 				return result_string(text);
-	} while (go_up(&cgroup));
+	} while (host_cgroup_up(&cgroup));
 	return json_null();
 }
 
@@ -198,7 +189,7 @@ json_t *host_cgroup_at(const char *root)
 {
 	struct cgroup cgroup;
 
-	if (!find_cgroup(root, "cpu", &cgroup))
+	if (!host_cgroup_find(root, "cpu", &cgroup))
 		return json_null();
 	return json_pack("{s:i, s:o, s:o, s:o, s:o}", "version", cgroup.version, "path",
 			 result_string(cgroup.path), "cpu_max", tightest(root, "cpu", quota_at),

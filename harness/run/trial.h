@@ -102,6 +102,9 @@ struct torture_outcome {
 	uint64_t recovered;	 /* acquires from a holder that had died */
 	uint64_t strands;	 /* kills after which a lock stayed taken for ever */
 	uint64_t strands_of;	 /* ... out of so many */
+	bool has_quota;		 /* ... and the crew had it in the storm */
+	uint64_t quota_periods, quota_throttled; /* periods, and those in which it ran out */
+	uint64_t quota_held; /* looks that found a lock kept by one operation for over 2 ms */
 	uint64_t resolved_done, resolved_undone; /* last operations of the killed */
 	uint64_t timeouts, timeouts_by_state[4]; /* enum shmht_holder_state */
 	struct hist wait_before, wait_storm, recovery, late;

@@ -73,6 +73,11 @@ struct stop_plan {
 	uint64_t down_ns, every_ns;
 };
 
+/* The crew together may run for cpu_ns in each period_ns; 0: as it likes. */
+struct quota_plan {
+	uint64_t cpu_ns, period_ns;
+};
+
 /* One phase of key `phases`: legs.h. */
 enum leg_kind { LEG_LOAD, LEG_STEADY, LEG_SPIKE, LEG_DRAIN };
 struct leg {
@@ -139,7 +144,8 @@ struct params {
 	struct kill_plan kill;
 	struct stop_plan stop;
 	uint64_t churn_rate; /* workers that leave and come anew, per second; 0: none */
-	uint64_t calm_ns;    /* without faults, before the storm and after it */
+	struct quota_plan quota;
+	uint64_t calm_ns; /* without faults, before the storm and after it */
 	struct expectation expect[PARAMS_EXPECT_MAX];
 	uint32_t nr_expect;
 	struct interval_watch watch[INTERVAL_WATCHES]; /* no key: `plan` sets it */
@@ -148,7 +154,7 @@ struct params {
 
 static inline bool params_have_faults(const struct params *params)
 {
-	return params->kill.who || params->stop.who || params->churn_rate;
+	return params->kill.who || params->stop.who || params->churn_rate || params->quota.cpu_ns;
 }
 
 /* What create makes of a point: one slot per worker, and some for observers. */

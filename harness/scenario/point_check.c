@@ -307,7 +307,10 @@ static bool check_many(const struct expansion *x, const struct params *params)
 /* A killed thread takes its whole process along. */
 static bool check_faults(const struct expansion *x, const struct params *params)
 {
-	enum key_id key = params->kill.who ? KEY_KILL : params->stop.who ? KEY_STOP : KEY_CHURN;
+	enum key_id key = params->kill.who   ? KEY_KILL :
+			  params->stop.who   ? KEY_STOP :
+			  params->churn_rate ? KEY_CHURN :
+					       KEY_QUOTA;
 
 	if (params->workers != WORKERS_THREAD || !params_have_faults(params))
 		return true;
@@ -404,6 +407,7 @@ static bool check_target(const struct expansion *x, struct draft *draft,
 		{ KEY_KILL, params->kill.who != WHO_NONE },
 		{ KEY_STOP, params->stop.who != WHO_NONE },
 		{ KEY_CHURN, params->churn_rate != 0 },
+		{ KEY_QUOTA, params->quota.cpu_ns != 0 },
 	};
 	const char *missing;
 	bool good = true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The keys of fault plans: kill, stop, churn. Reading and writing stand side by
+ * The keys of fault plans: kill, stop, churn, quota. Reading and writing stand side by
  * side here.
  */
 #include <errno.h>
@@ -138,11 +138,26 @@ void format_kill(const struct params *params, char *buf, size_t size)
 		 plan->place ? "@" : "", plan->place ? fault_place_names[plan->place] : "");
 }
 
+/* "TIME/TIME" */
+static int parse_times(const char *text, uint64_t *ret_first, uint64_t *ret_second, char *why,
+		       size_t size)
+{
+	const char *slash = strchr(text, '/');
+	char first[32];
+
+	if (!slash || slash - text >= (ptrdiff_t)sizeof(first))
+		return -EINVAL;
+	snprintf(first, sizeof(first), "%.*s", (int)(slash - text), text);
+	if (!units_parse_time(first, ret_first) && !units_parse_time(slash + 1, ret_second))
+		return 0;
+	snprintf(why, size, "two times are wanted, each with its unit");
+	return -EINVAL;
+}
+
 int value_stop(const char *text, struct draft *draft, char *why, size_t size)
 {
 	struct stop_plan plan = { WHO_NONE, 0, 0 };
-	const char *rest, *slash;
-	char down[32];
+	const char *rest;
 
 	if (strcmp(text, "none") == 0) {
 		draft->params.stop = plan;
@@ -151,14 +166,8 @@ int value_stop(const char *text, struct draft *draft, char *why, size_t size)
 	plan.who = WHO_RANDOM;
 	rest = parse_who(text, &plan.who);
 	rest = rest ? rest : text;
-	slash = strchr(rest, '/');
-	if (!slash || slash - rest >= (ptrdiff_t)sizeof(down))
+	if (parse_times(rest, &plan.down_ns, &plan.every_ns, why, size))
 		return -EINVAL;
-	snprintf(down, sizeof(down), "%.*s", (int)(slash - rest), rest);
-	if (units_parse_time(down, &plan.down_ns) || units_parse_time(slash + 1, &plan.every_ns)) {
-		snprintf(why, size, "two times are wanted, each with its unit");
-		return -EINVAL;
-	}
 	if (plan.down_ns < 100000 || plan.every_ns <= plan.down_ns || plan.every_ns > TIME_MAX_NS) {
 		snprintf(why, size, "the first is at least 100us, the second longer");
 		return -EINVAL;
@@ -197,4 +206,36 @@ void format_churn(const struct params *params, char *buf, size_t size)
 	units_format_count(params->churn_rate, rate, sizeof(rate));
 	snprintf(buf, size, "%s%s", params->churn_rate ? rate : "none",
 		 params->churn_rate ? "/s" : "");
+}
+
+/* The kernel's bounds: cpu.max, and cpu.cfs_quota_us of v1. */
+int value_quota(const char *text, struct draft *draft, char *why, size_t size)
+{
+	struct quota_plan plan = { 0, 0 };
+
+	if (strcmp(text, "none") != 0) {
+		if (parse_times(text, &plan.cpu_ns, &plan.period_ns, why, size))
+			return -EINVAL;
+		if (plan.cpu_ns < 1000000 || plan.period_ns < 1000000 ||
+		    plan.period_ns > 1000000000 || plan.cpu_ns > TIME_MAX_NS) {
+			snprintf(why, size, "the first is at least 1ms, the second 1ms to 1s");
+			return -EINVAL;
+		}
+	}
+	draft->params.quota = plan;
+	return 0;
+}
+
+void format_quota(const struct params *params, char *buf, size_t size)
+{
+	const struct quota_plan *plan = &params->quota;
+	char cpu[32], period[32];
+
+	if (!plan->cpu_ns) {
+		snprintf(buf, size, "none");
+		return;
+	}
+	units_format_time(plan->cpu_ns, cpu, sizeof(cpu));
+	units_format_time(plan->period_ns, period, sizeof(period));
+	snprintf(buf, size, "%s/%s", cpu, period);
 }

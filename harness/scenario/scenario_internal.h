@@ -8,7 +8,7 @@
  *	scenario_keys.c	  the table of keys: parse, allowed values, list
  *	scenario_values.c values with a grammar of their own; scenario_expect.c expectations;
  *	scenario_load.c	  those of the load: rate, arrival, steady
- *	scenario_faults.c fault plans: kill, stop, churn
+ *	scenario_faults.c fault plans: kill, stop, churn, quota
  *	points.c	  sections -> points; point_check.c keys against each other
  *	scenario.c	  ties them together: request, --set, errors
  */
@@ -70,6 +70,7 @@ enum key_id {
 	KEY_KILL,
 	KEY_STOP,
 	KEY_CHURN,
+	KEY_QUOTA,
 	KEY_CALM,
 	KEY_EXPECT,
 	KEY_INCLUDE,
@@ -152,9 +153,11 @@ int value_expect(const char *text, struct draft *draft, char *why, size_t size);
 /* scenario_faults.c: both directions. */
 int value_kill(const char *text, struct draft *draft, char *why, size_t size);
 int value_stop(const char *text, struct draft *draft, char *why, size_t size);
+int value_quota(const char *text, struct draft *draft, char *why, size_t size);
 int value_churn(const char *text, struct draft *draft, char *why, size_t size);
 void format_kill(const struct params *params, char *buf, size_t size);
 void format_stop(const struct params *params, char *buf, size_t size);
+void format_quota(const struct params *params, char *buf, size_t size);
 void format_churn(const struct params *params, char *buf, size_t size);
 /* Why a number was refused; text has the sign or letters that tell. */
 void why_not_number(const char *text, int rc, char *why, size_t size);

@@ -162,6 +162,10 @@ const struct key scenario_keys[KEY_NR] = {
 	[KEY_CHURN] = { "churn", "none",
 			"torture: workers that leave in order and are replaced, per second",
 			OWN(churn, "none, RATE/s") },
+	[KEY_QUOTA] = { "quota", "none",
+			"torture: all workers together may run for CPU in each PERIOD, and are "
+			"stopped by the kernel's scheduler when they have, with locks or without",
+			OWN(quota, "none, CPU/PERIOD such as 20ms/100ms") },
 	[KEY_CALM] = { "calm", "1s", "torture: time without faults, before the storm and after it",
 		       TIME(calm_ns, 1000000) },
 	[KEY_EXPECT] = { "expect", "none", "checked after the run; a list of metric and bound",
@@ -294,6 +298,7 @@ static const char *key_word(const struct key *key, unsigned int idx)
 	case KEY_STOP:
 		return idx < 3 ? who_words[idx] : NULL;
 	case KEY_CHURN:
+	case KEY_QUOTA:
 		return idx < 1 ? "none" : NULL;
 	case KEY_LATENCY:
 		return idx < 3 ? latency_list[idx] : NULL;

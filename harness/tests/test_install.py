@@ -31,7 +31,7 @@ PROMISED = {
 }
 KEYS = """lock read wait stripes workers procs capacity key_size value_size preload keyspace keys mix batch ops_file
     duration warmup steady phases ops trials rate arrival latency interval hold think pin pages mem seed
-    verify timeout expect include""".split()
+    verify timeout kill stop churn quota calm expect include""".split()
 
 USER = r"""
 #include <stdio.h>

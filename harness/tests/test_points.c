@@ -405,6 +405,7 @@ static void defaults_are_the_contracts(void **state)
 		{ "kill", "none" },
 		{ "stop", "none" },
 		{ "churn", "none" },
+		{ "quota", "none" },
 		{ "calm", "1s" },
 		{ "expect", "none" },
 	};
@@ -495,7 +496,7 @@ static void keys_are_listed(void **state)
 		assert_int_equal(line[strlen(key)], ' ');
 		assert_non_null(strstr(line, "  - "));
 	}
-	assert_int_equal(idx, 40);
+	assert_int_equal(idx, 41);
 	free(text);
 	unload(&loaded);
 }

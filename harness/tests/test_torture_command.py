@@ -93,6 +93,64 @@ class Faults(Torture):
         self.assertIn("left in order", shown)
 
 
+class Quota(Torture):
+    """Less CPU than the workers want: the kernel stops them wherever they are."""
+
+    PLAN = ("quota=5ms/50ms", "timeout=20ms", "duration=500ms", "hold=2us")
+
+    def setUp(self):
+        super().setUp()
+        self.write("t.ini", BASE)
+        probe = self.start("torture", "t.ini", "--out", "r.json", "--set", "quota=50ms/50ms",
+                           "--set", "duration=10ms", "--set", "calm=10ms",
+                           "--set", "interval=10ms").wait(30)
+        point, = self.load("r.json")["points"]
+        if probe.code == 3 and point["reason"].startswith("quota: "):
+            self.assertIn("control group", point["reason"])
+            self.skipTest(point["reason"])
+        self.assertEqual(probe.code, 0, probe.out + probe.err)
+
+    @staticmethod
+    def groups(pid):
+        return [path for top in ("/sys/fs/cgroup", "/sys/fs/cgroup/cpu")
+                for path, _, _ in os.walk(top)
+                if os.path.basename(path) == "shmbench-quota-%d" % pid]
+
+    def test_holders_run_out_of_it(self):
+        for lock, kill in (("futex", "none"), ("spin", "random:20/s")):
+            with self.subTest(lock=lock):
+                point, recovery = self.torture("lock=" + lock, "kill=" + kill, *self.PLAN)
+                quota = recovery["quota"]
+                self.assertEqual(point["status"], "ok", point["reason"])
+                self.assertGreaterEqual(quota["periods"], 3)
+                self.assertGreaterEqual(quota["throttled"], 1)
+                # 45 ms of 50 nobody runs, and somebody has the lock, nearly always.
+                self.assertGreaterEqual(quota["held_over_2ms"], 1)
+                self.assertIn("out of CPU quota in", self.out.out)
+                self.assertEqual(self.groups(self.out.pid), [])
+
+    def test_what_a_killed_run_leaves_the_next_removes(self):
+        self.write("t.ini", BASE)
+        bench = self.start("torture", "t.ini", "--set", "duration=20s",
+                           "--set", "quota=5ms/50ms")
+        self.assertTrue(wait_for(lambda: self.groups(bench.pid), 10))
+        os.kill(bench.pid, signal.SIGKILL)
+        bench.wait(10)
+        self.assertTrue(wait_for(lambda: not alive_in(bench.pid), 10))
+        self.torture("quota=5ms/50ms", "duration=100ms")
+        self.assertEqual(self.groups(bench.pid), [])
+
+    def test_interrupted(self):
+        self.write("t.ini", BASE)
+        bench = self.start("torture", "t.ini", "--set", "duration=20s",
+                           "--set", "quota=5ms/50ms")
+        self.assertTrue(wait_for(lambda: self.groups(bench.pid), 10))
+        os.kill(bench.pid, signal.SIGINT)
+        bench.wait(10)
+        self.assertEqual(bench.code, 130)
+        self.assertEqual(self.groups(bench.pid), [])
+
+
 class Recovery(Torture):
     """Random kills at 8 processes: nothing wrong, nobody stuck. 10,000 per lock and
     what it costs those who wait: scripts/nightly-torture."""
@@ -221,7 +279,7 @@ class Refusals(Torture):
         return self.bench(command, "t.ini", *args, code=2).err
 
     def test_threads(self):
-        for plan in ("kill=random:1", "stop=10ms/20ms", "churn=1/s"):
+        for plan in ("kill=random:1", "stop=10ms/20ms", "churn=1/s", "quota=20ms/100ms"):
             with self.subTest(plan=plan):
                 err = self.refused("torture", "workers=thread", plan)
                 self.assertIn("workers = process only", err)
@@ -238,7 +296,8 @@ class Refusals(Torture):
         for text in ("kill=random", "kill=random:", "kill=random:0", "kill=holder:5/m",
                      "kill=anybody:5", "kill=random:5:", "kill=random:5/s:5", "kill=random:5@",
                      "kill=random:5@commit", "kill=none@in-repair", "kill=@in-repair", "stop=1s", "stop=2s/1s",
-                     "stop=10/20", "stop=nobody:1ms/2ms", "churn=5", "churn=random:5/s"):
+                     "stop=10/20", "stop=nobody:1ms/2ms", "churn=5", "churn=random:5/s",
+                     "quota=20ms", "quota=20/100", "quota=500us/1ms", "quota=20ms/2s"):
             with self.subTest(text=text):
                 self.assertIn("key '%s'" % text.partition("=")[0], self.refused("torture", text))
 
@@ -256,7 +315,8 @@ class Refusals(Torture):
                                  ("kill", "random:1k:10/s@mid-insert",
                                   "random:1k:10/s@mid-insert"),
                                  ("stop", "10ms/100ms", "random:10ms/100ms"),
-                                 ("churn", "1k/s", "1k/s")):
+                                 ("churn", "1k/s", "1k/s"),
+                                 ("quota", "20ms/100ms", "20ms/100ms")):
             with self.subTest(given=given):
                 self.write("t.ini", BASE)
                 self.bench("torture", "t.ini", "--dry-run", "--set", "%s=%s" % (key, given))

@@ -51,7 +51,7 @@ static int hire(struct storm *storm, uint32_t i)
 		return torture_give_up(storm, TRIAL_NOT_MEASURED, "fork of worker %u: %s", i,
 				       strerror(errno));
 	}
-	return 0;
+	return quota_hire(storm, member->pid);
 }
 
 int crew_start(struct storm *storm)
@@ -118,8 +118,10 @@ int crew_wait(struct storm *storm, enum stage stage)
 		/* Somebody killed on his way in is to be replaced yet. */
 		if (crew_tend(storm, stage == STAGE_READY))
 			return -1;
+		/* Whoever is to die may take his time, and was ready before. */
 		for (uint32_t i = 0; i < storm->params->procs; i++)
-			there += atomic_load(&storm->control->parts[i].stage) >= stage;
+			there += !storm->crew[i].sentenced &&
+				 atomic_load(&storm->control->parts[i].stage) >= stage;
 		if (there == storm->params->procs)
 			return 0;
 		if (shmht_monotonic_ns() > end) {

@@ -55,8 +55,7 @@ static bool is_stopped_now(pid_t pid)
 	return false;
 }
 
-/* Who holds lock k at this moment; procs: nobody. */
-static uint32_t ask_lock(struct storm *storm, uint32_t k)
+uint32_t faults_ask_lock(struct storm *storm, uint32_t k)
 {
 	struct shmht_holder holder;
 
@@ -81,14 +80,14 @@ static uint32_t holding_member(struct storm *storm)
 	shmht_ctx_set_timeout(storm->ctx, 0);
 	while (shmht_monotonic_ns() < end) {
 		uint32_t k = (uint32_t)rng_below(&storm->rng, stripes);
-		uint32_t i = ask_lock(storm, k);
+		uint32_t i = faults_ask_lock(storm, k);
 
 		if (i == procs)
 			continue;
 		/* Before the signal: whoever finds it changed does not blame the lock. */
 		atomic_fetch_add(&storm->control->parts[i].stops, 1);
 		kill(storm->crew[i].pid, SIGSTOP);
-		if (is_stopped_now(storm->crew[i].pid) && ask_lock(storm, k) == i)
+		if (is_stopped_now(storm->crew[i].pid) && faults_ask_lock(storm, k) == i)
 			return i;
 		kill(storm->crew[i].pid, SIGCONT);
 	}
@@ -213,6 +212,7 @@ int faults_tick(struct storm *storm, uint64_t *ret_sleep_ns, bool *ret_done)
 
 	if (stranded)
 		return stranded;
+	quota_look(storm, now);
 	if (now >= storm->stop_due_ns) {
 		stop_one(storm, now);
 		storm->stop_due_ns = now + params->stop.every_ns;

@@ -6,6 +6,7 @@
  *	torture_crew.c	 workers: fork, reap, replace
  *	torture_faults.c who is killed, stopped, sent away, and when
  *	torture_places.c ... and where, if the plan says so
+ *	torture_quota.c	 less CPU for all
  *	torture_watch.c	 is anything stuck? what does it look like?
  *	torture_verify.c what is in the table against what must be
  *	torture_worker.c the other side
@@ -39,6 +40,7 @@ struct storm {
 	struct crew_member *crew;
 	struct rng rng;
 	struct places *places; /* NULL: the plan names none */
+	struct quota *quota;   /* NULL: the plan has none */
 	bool aim_next;	       /* the next one who is hired dies attaching */
 	uint64_t kill_due_ns, stop_due_ns, leave_due_ns;
 	uint64_t progress, progress_ns; /* of all; when it last changed */
@@ -70,6 +72,20 @@ void places_kill(struct storm *storm, enum fault_place place);
 
 /* Whom a plan means; procs: nobody. A holder is left stopped. */
 uint32_t faults_choose(struct storm *storm, enum fault_who who);
+
+/* Who of the crew has lock k at this moment; procs: nobody. */
+uint32_t faults_ask_lock(struct storm *storm, uint32_t k);
+
+/* The plan's control group, empty. -1: the trial is over, there can be none. */
+int quota_open(struct storm *storm);
+/* Nobody of the crew is left. */
+void quota_close(struct storm *storm);
+/* The crew goes in, and who is hired from then on; all of them leave it. */
+int quota_begin(struct storm *storm);
+int quota_hire(struct storm *storm, pid_t pid);
+void quota_end(struct storm *storm);
+/* Has somebody kept a lock since the last look, without getting on? */
+void quota_look(struct storm *storm, uint64_t now);
 
 void faults_begin(struct storm *storm);
 /* What is due now. *ret_sleep_ns: until the next. *ret_done: the plan is at its end. */

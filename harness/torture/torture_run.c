@@ -198,11 +198,13 @@ static int rage(struct storm *storm)
 
 	set_phase(storm, TORTURE_STORM);
 	faults_begin(storm);
+	r = quota_begin(storm);
 	/* A count of kills ends the storm, whatever `duration` says. */
 	while (!r && (params->kill.count || shmht_monotonic_ns() - begin < params->duration_ns))
 		r = storm_step(storm);
 	storm->outcome->storm_s = (double)(shmht_monotonic_ns() - begin) * 1e-9;
 	crew_continue(storm);
+	quota_end(storm);
 	if (r < 0)
 		return -1;
 	/* Until those who came last have got to work. */
@@ -294,13 +296,14 @@ void torture_trial(const struct point *point, uint32_t k, struct trial *ret_tria
 	storm.outcome->recovers = strategy && strategy->caps & SHMHT_CAP_RECOVERS &&
 				  point->params.robust == SHMHT_ROBUST_ON;
 	rng_seed(&storm.rng, point->params.seed, 0x746f7274ull << 32 | k);
-	r = places_open(&storm) || create_control(&storm) || create_table(&storm) ||
-	    crew_start(&storm) ||
+	r = places_open(&storm) || quota_open(&storm) || create_control(&storm) ||
+	    create_table(&storm) || crew_start(&storm) ||
 	    calm(&storm, TORTURE_BEFORE, &storm.outcome->before, &storm.outcome->nr_before) ||
 	    rage(&storm) ||
 	    calm(&storm, TORTURE_AFTER, &storm.outcome->after, &storm.outcome->nr_after) ||
 	    end_all(&storm);
 	crew_kill_all(&storm);
+	quota_close(&storm);
 	if (storm.control)
 		r = collect(&storm) || r;
 	if (!r && ret_trial->status == TRIAL_OK)
