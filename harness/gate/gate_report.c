@@ -154,6 +154,17 @@ static json_t *row_json(const struct gate_point *point, uint32_t m)
 			 control_json(row));
 }
 
+/* Log ratio of a round, by metric, as it is judged. */
+static json_t *round_figures(const struct gate_point *point, uint32_t k)
+{
+	json_t *figures = json_object();
+
+	for (uint32_t m = 0; m < point->nr_metrics; m++)
+		json_object_set_new(figures, point->metrics[m].name,
+				    result_number(point->figures[m] ? point->figures[m][k] : NAN));
+	return figures;
+}
+
 static json_t *point_json(const struct gate_point *point)
 {
 	json_t *rows = json_array(), *rounds = json_array();
@@ -163,10 +174,11 @@ static json_t *point_json(const struct gate_point *point)
 	for (uint32_t k = 0; point->rounds && k < point->nr_rounds; k++) {
 		const struct gate_round *round = &point->rounds[k];
 
-		json_array_append_new(rounds,
-				      json_pack("{s:b, s:O, s:O}", "head_first", round->head_first,
-						"base", round->slices[GATE_BASE].raw, "head",
-						round->slices[GATE_HEAD].raw));
+		json_array_append_new(rounds, json_pack("{s:b, s:o, s:O, s:O}", "head_first",
+							round->head_first, "log_slowdown",
+							round_figures(point, k), "base",
+							round->slices[GATE_BASE].raw, "head",
+							round->slices[GATE_HEAD].raw));
 	}
 	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:i}", "name", result_string(point->name),
 			 "status", gate_state_names[point->state], "reason",

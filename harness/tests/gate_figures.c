@@ -42,6 +42,31 @@ static int print_holm(const double *x, size_t nr)
 	return 0;
 }
 
+/* ignore, detect, level, planned, rows, values of each: a whole gate's verdicts. */
+static int print_verdicts(const double *x, size_t nr)
+{
+	static struct gate_row rows[64];
+	struct gate_rule rule = { x[0], x[1], x[2] };
+	size_t planned = (size_t)x[3], nr_rows = (size_t)x[4];
+
+	if (!nr_rows || nr_rows > 64 || nr != 5 + planned * nr_rows)
+		return 1;
+	memset(rows, 0, sizeof(rows));
+	for (unsigned int look = 1; look <= GATE_LOOKS; look++) {
+		for (size_t i = 0; i < nr_rows; i++) {
+			rows[i].slowdown = x + 5 + i * planned;
+			if (rows[i].verdict == GATE_PENDING)
+				rows[i].n = gate_look_rounds(planned, look);
+		}
+		if (gate_judge(&rule, look, rows, nr_rows))
+			return 1;
+	}
+	for (size_t i = 0; i < nr_rows; i++)
+		printf("%d ", (int)rows[i].verdict);
+	puts("");
+	return 0;
+}
+
 /* ignore, detect, level, planned, rows, seed, values: the slowdown found by nine of ten. */
 static int print_smallest(const double *x, size_t nr)
 {
@@ -76,6 +101,9 @@ int main(void)
 			printf("%.15g %.15g %.15g\n", bounds.estimate, bounds.low, bounds.high);
 		} else if (!strcmp(what, "holm")) {
 			if (print_holm(x, n))
+				return 1;
+		} else if (!strcmp(what, "verdicts")) {
+			if (print_verdicts(x, n))
 				return 1;
 		} else if (!strcmp(what, "smallest")) {
 			if (print_smallest(x, n))

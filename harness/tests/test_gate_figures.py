@@ -165,6 +165,14 @@ class AgainstScipy(unittest.TestCase):
                                                          words(pool))])[0][0]
         self.assertLess(abs(got - wanted), 0.08 * (wanted - ignore) + 0.001, (got, wanted))
 
+    def test_verdicts_of_whole_gates(self):
+        clear, none = [0.2 + 0.001 * k for k in range(20)], [(-1)**k * 0.001 for k in range(20)]
+        for rows, wanted in (((clear, none), [2, 1]), ((none, clear), [1, 2]),
+                             (([-value for value in clear], none), [3, 1]),
+                             (([-0.3, 0.4] * 10, none), [0, 1])):
+            said = figures(["verdicts 0.02 0.05 0.01 20 2 " + " ".join(map(words, rows))])
+            self.assertEqual(said, [wanted])
+
     def test_normal(self):
         for p in (1e-9, 0.0003, 0.01, 0.5, 0.9, 0.999):
             self.near(figures(["normal %r" % p])[0][0], stats.norm.ppf(p))
