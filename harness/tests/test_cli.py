@@ -16,8 +16,8 @@ from cli_fixture import BRIEF, QUICK, ROOT, SHMBENCH, Case, children_of, wait_fo
 
 COMMANDS = ("run", "list", "show", "compare", "export", "plan", "gate", "history", "report", "top",
             "conform")
-LOCKS = ("none", "sem", "sysv", "futex", "hybrid", "spin", "tas", "ticket", "mcs", "clh", "mutex",
-         "mutex-adaptive", "mutex-robust", "rwlock")
+LOCKS = ("none", "sem", "sysv", "futex", "hybrid", "handoff", "spin", "tas", "ticket", "mcs", "clh",
+         "mutex", "mutex-adaptive", "mutex-robust", "rwlock")
 
 
 class Commands(Case):
