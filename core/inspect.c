@@ -3,6 +3,8 @@
  * Looking at a table without taking part in it: what a watchdog prints.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 #include "context.h"
 
@@ -37,6 +39,33 @@ static bool is_held(const struct shmht_ctx *ctx)
 	return ctx->holder_named && (by_tid ? ctx->holder_tid : ctx->holder_seen) != 0;
 }
 
+/* Words that whoever is stuck there may have left in any state. */
+static void say_under_way(struct shmht_stripe_state *state)
+{
+	uint64_t swap = state->intent[INTENT_SWAP], armed = state->intent[INTENT_ARMED];
+	uint32_t high = (uint32_t)(armed >> 32);
+	char *buf = state->under_way;
+	size_t size = sizeof(state->under_way);
+
+	if (!armed && swap)
+		snprintf(buf, size, "an update: cell %u in the place of %u", (uint32_t)swap,
+			 (uint32_t)(swap >> 32));
+	else if (!armed)
+		snprintf(buf, size, "nothing");
+	else if ((armed & 0xff) == INTENT_ADD)
+		snprintf(buf, size, "an insert: cell %u", high);
+	else if ((armed & 0xff) == INTENT_DROP)
+		snprintf(buf, size, "a removal: cell %u", high);
+	else if ((armed & 0xff) == INTENT_SPLIT)
+		snprintf(buf, size, "a split, to %u buckets", high);
+	else if ((armed & 0xff) == INTENT_RESTORE)
+		snprintf(buf, size, "a change of the lists of free cells");
+	else if ((armed & 0xff) == INTENT_TRANSFER)
+		snprintf(buf, size, "free cells on their way to or from the pool");
+	else
+		snprintf(buf, size, "unknown: %#" PRIx64, armed);
+}
+
 int shmht_stripe_look(struct shmht_ctx *ctx, uint32_t k, struct shmht_stripe_state *ret_state)
 {
 	struct shmht_stripe_state state;
@@ -56,6 +85,7 @@ int shmht_stripe_look(struct shmht_ctx *ctx, uint32_t k, struct shmht_stripe_sta
 	for (unsigned int i = 0; i < 8; i++)
 		state.intent[i] = ld(&stripe->intent[i]);
 	state.unfinished = state.intent[INTENT_ARMED] || state.intent[INTENT_SWAP];
+	say_under_way(&state);
 	*ret_state = state;
 	return 0;
 }

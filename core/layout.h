@@ -41,6 +41,14 @@ typedef _Atomic uint32_t shm_half;
 #define INTENT_SWAP 1
 #define INTENT_ARMED 7 /* the others are table_intent.inc.h's */
 
+enum intent_kind {
+	INTENT_ADD = 1,
+	INTENT_DROP = 3,
+	INTENT_SPLIT = 4,
+	INTENT_RESTORE = 5,  /* lists of one stripe: back to what they were */
+	INTENT_TRANSFER = 6, /* lists of a stripe and of the pool: likewise */
+};
+
 enum region_state { REGION_READY = 1, REGION_CONVERTING = 2, REGION_DESTROYED = 3 };
 
 struct shm_header {

@@ -32,14 +32,6 @@ enum {
 	INTENT_WHO = 6, /* pool: the stripe that gives or takes */
 };
 
-enum intent_kind {
-	INTENT_ADD = 1,
-	INTENT_DROP = 3,
-	INTENT_SPLIT = 4,
-	INTENT_RESTORE = 5,  /* lists of one stripe: back to what they were */
-	INTENT_TRANSFER = 6, /* lists of a stripe and of the pool: likewise */
-};
-
 #define intent_fence() atomic_signal_fence(memory_order_seq_cst)
 
 /* A constant where the strategy strands: nothing of this is compiled in. */

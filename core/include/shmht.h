@@ -277,6 +277,8 @@ struct shmht_stripe_state {
 	 * of a strategy whose word bears no name (`names_holder` says which). */
 	bool held;
 	bool names_holder;
+	/* What the intent is about, in words: "nothing", or "an insert: cell 7". */
+	char under_way[64];
 };
 
 /* Stripe k; k = stripes is the pool of free cells. -EINVAL beyond. Changes what

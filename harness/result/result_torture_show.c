@@ -176,9 +176,20 @@ static void put_point(const struct sums *sums, FILE *out)
 	}
 }
 
+/* "WHY; THE STRIPE; A WORKER; ..." as a line each. */
+static void put_stuck(const char *stuck, FILE *out)
+{
+	char text[4200], *rest = text, *part;
+
+	result_clean(stuck, 1024, text, sizeof(text));
+	fprintf(out, "  last stuck: ");
+	while ((part = strsep(&rest, ";")))
+		fprintf(out, "%s%s\n", part == text ? "" : "   ", part);
+}
+
 void result_show_torture(const json_t *points, FILE *out)
 {
-	char name[400], text[1640];
+	char name[400];
 
 	for (size_t i = 0; i < json_array_size(points); i++) {
 		const json_t *point = json_array_get(points, i);
@@ -193,8 +204,7 @@ void result_show_torture(const json_t *points, FILE *out)
 				     96, name, sizeof(name)));
 		put_point(&sums, out);
 		if (sums.stuck)
-			fprintf(out, "  last stuck: %s\n",
-				result_clean(sums.stuck, 400, text, sizeof(text)));
+			put_stuck(sums.stuck, out);
 		fputc('\n', out);
 	}
 }

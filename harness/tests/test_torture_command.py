@@ -44,7 +44,11 @@ class Faults(Torture):
         # Aimed at whoever holds the lock, most hit: none at all would mean that nobody was.
         self.assertGreaterEqual(strands["count"], 6)
         self.assertTrue(strands["low"] <= strands["share"] <= strands["high"])
-        self.assertIn("stripe 0: last acquired by pid", recovery["stuck"])
+        # Owner, intent, waiters: whole on the screen, too.
+        self.assertRegex(recovery["stuck"], r"stripe 0: last acquired by pid \d+ \(dead\), \d+ entries, "
+                         r"under way: nothing; worker \d \(pid \d+\) (waits|was killed|does not get on)")
+        for line in recovery["stuck"].split("; "):
+            self.assertIn(line + "\n", self.out.out)
         self.assertRegex(self.out.out, r"strands \d+% \(\d+\.\.\d+\)")
         self.assertEqual(point["trials"][0]["integrity"]["errors"], 0)
 

@@ -39,7 +39,8 @@ struct torture_part {
 	_Atomic uint32_t kind; /* enum op_kind */
 	_Atomic uint64_t id, after;
 	/* What it waits for since when (0: for nothing), and whom it was told. */
-	_Atomic uint64_t waits_since_ns;
+	_Atomic uint64_t waits_since_ns, waits_id;
+	_Atomic uint32_t waits_kind; /* enum op_kind */
 	struct shmht_holder told;
 	_Atomic uint32_t dead_named; /* time-outs in a row that named a dead holder */
 	uint64_t incarnation;

@@ -8,14 +8,17 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "run/supervise.h"
 #include "shmht_clock.h"
 #include "torture/torture_internal.h"
 
-#define TRY_NS 25000000u     /* one attempt at a lock */
-#define TRIES_MAX 60	     /* 1.5 s: a convoy of time slices is no strand */
+#define TRY_NS 25000000u  /* one attempt at a lock */
+#define TRIES_MAX 60	  /* 1.5 s: a convoy of time slices is no strand */
+#define IDLE_NS 20000000u /* who does nothing for so long, waits */
+#define WAITERS_SHOWN 8u
 #define DEAD_NAMED_STRANDS 3 /* time-outs in a row that name a dead holder */
 
 __attribute__((format(printf, 2, 3))) static void say(struct torture_outcome *outcome,
@@ -47,37 +50,53 @@ static uint32_t stripe_to_show(struct storm *storm, struct shmht_stripe_state *r
 	return 0;
 }
 
+/* What worker i does, if it waits or has done nothing since `ops`. */
+static bool say_waiter(struct storm *storm, uint32_t i, uint64_t ops, bool shown)
+{
+	const struct torture_part *part = &storm->control->parts[i];
+	uint64_t since = atomic_load(&part->waits_since_ns), now = shmht_monotonic_ns();
+
+	if (!since && (!storm->crew[i].pid || atomic_load(&part->ops) != ops))
+		return false;
+	if (!shown)
+		return true;
+	say(storm->outcome, "; worker %u (", i);
+	if (storm->crew[i].pid)
+		say(storm->outcome, "pid %d) ", (int)storm->crew[i].pid);
+	else
+		say(storm->outcome, "gone) ");
+	if (storm->crew[i].sentenced)
+		say(storm->outcome, "was killed");
+	else if (since)
+		say(storm->outcome, "waits %.2f s in %s of key %llu, told pid %d (%s)",
+		    now > since ? (double)(now - since) * 1e-9 : 0.0,
+		    op_names[atomic_load(&part->waits_kind) % OP_NR],
+		    (unsigned long long)atomic_load(&part->waits_id), (int)part->told.pid,
+		    state_name(part->told.state));
+	else
+		say(storm->outcome, "does not get on, and has not timed out yet");
+	return true;
+}
+
 void watch_dump(struct storm *storm, const char *why)
 {
 	struct torture_outcome *outcome = storm->outcome;
 	struct shmht_stripe_state state = { 0 };
-	uint64_t now = shmht_monotonic_ns();
-	uint32_t k = stripe_to_show(storm, &state), waiting = 0;
+	uint32_t k = stripe_to_show(storm, &state), procs = storm->params->procs, waiting = 0;
+	uint64_t *ops = calloc(procs, sizeof(*ops));
 
 	outcome->stuck[0] = '\0';
-	say(outcome, "%s; %s %u: last acquired by pid %d (%s), %llu entries, intent", why,
+	say(outcome, "%s; %s %u: last acquired by pid %d (%s), %llu entries, under way: %s", why,
 	    k == storm->params->stripes ? "pool" : "stripe", k, (int)state.holder.pid,
-	    state_name(state.holder.state), (unsigned long long)state.count);
-	if (state.unfinished)
-		for (int i = 0; i < 8; i++)
-			say(outcome, " %llx", (unsigned long long)state.intent[i]);
-	else
-		say(outcome, " none");
-	for (uint32_t i = 0; i < storm->params->procs; i++) {
-		const struct torture_part *part = &storm->control->parts[i];
-		uint64_t since = atomic_load(&part->waits_since_ns);
-
-		if (!since || waiting++ >= 8)
-			continue;
-		say(outcome,
-		    "; worker %u (pid %d) waits %.2f s in %s of key %llu, told pid %d (%s)", i,
-		    (int)storm->crew[i].pid, (double)(now - since) * 1e-9,
-		    op_names[atomic_load(&part->kind) % OP_NR],
-		    (unsigned long long)atomic_load(&part->id), (int)part->told.pid,
-		    state_name(part->told.state));
-	}
-	if (waiting > 8)
-		say(outcome, "; %u more wait", waiting - 8);
+	    state_name(state.holder.state), (unsigned long long)state.count, state.under_way);
+	for (uint32_t i = 0; ops && i < procs; i++)
+		ops[i] = atomic_load(&storm->control->parts[i].ops);
+	supervise_sleep(IDLE_NS);
+	for (uint32_t i = 0; ops && i < procs; i++)
+		waiting += say_waiter(storm, i, ops[i], waiting < WAITERS_SHOWN);
+	if (waiting > WAITERS_SHOWN)
+		say(outcome, "; %u more wait", waiting - WAITERS_SHOWN);
+	free(ops);
 }
 
 /* Takes lock k and lets it go. 0, or -ETIMEDOUT: nobody will ever. */

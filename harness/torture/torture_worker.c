@@ -28,6 +28,7 @@ struct worker {
 	struct shmht *map;
 	struct shmht_ctx *ctx;
 	const struct shmht_lock_stats *stats;
+	uint64_t id; /* of the operation under way */
 	uint64_t waits_seen, recovered_seen;
 	uint64_t *key;
 	unsigned char *value, *found;
@@ -101,7 +102,8 @@ static void take_waits(struct worker *w, bool was_stopped)
 		hist_record(&part->recovery, to_ns(w, longest < since_kill ? longest : since_kill));
 }
 
-static void note_timeout(struct worker *w, uint64_t begin_ticks, bool was_stopped)
+static void note_timeout(struct worker *w, enum op_kind kind, uint64_t begin_ticks,
+			 bool was_stopped)
 {
 	struct torture_part *part = w->part;
 	uint64_t took_ns = to_ns(w, shmht_ticks() - begin_ticks);
@@ -117,6 +119,8 @@ static void note_timeout(struct worker *w, uint64_t begin_ticks, bool was_stoppe
 		atomic_store(&part->dead_named, 0);
 	if (!was_stopped && took_ns >= w->params->timeout_ns)
 		hist_record(&part->late, took_ns - w->params->timeout_ns);
+	atomic_store(&part->waits_kind, kind);
+	atomic_store(&part->waits_id, w->id);
 	if (!atomic_load(&part->waits_since_ns))
 		atomic_store(&part->waits_since_ns, shmht_monotonic_ns());
 }
@@ -188,7 +192,7 @@ static int call_until_done(struct worker *w, enum op_kind kind, size_t *len)
 			}
 			return r;
 		}
-		note_timeout(w, begin, was_stopped);
+		note_timeout(w, kind, begin, was_stopped);
 		if (shall_end(w))
 			return r;
 	}
@@ -206,6 +210,12 @@ bool torture_shows(uint64_t state, uint64_t id, int r, const unsigned char *valu
 		return true; /* too short to carry its version */
 	memcpy(&version, value, 8);
 	return version == state >> 1;
+}
+
+static void choose_key(struct worker *w, uint64_t id)
+{
+	w->id = id;
+	key_make(id, w->key, w->params->key_size);
 }
 
 static uint32_t owner_of(const struct worker *w, uint64_t id)
@@ -262,7 +272,7 @@ static void change(struct worker *w, enum op_kind kind, uint64_t id)
 	size_t len;
 	int r;
 
-	key_make(id, w->key, w->params->key_size);
+	choose_key(w, id);
 	after = prepare(w, kind, id, state, &len);
 	atomic_store_explicit(&part->id, id, memory_order_relaxed);
 	atomic_store_explicit(&part->after, after, memory_order_relaxed);
@@ -288,7 +298,7 @@ static void search(struct worker *w, uint64_t id)
 	size_t len = 0;
 	int r;
 
-	key_make(id, w->key, w->params->key_size);
+	choose_key(w, id);
 	r = call_until_done(w, OP_SEARCH, &len);
 	if (r == -ETIMEDOUT)
 		return;
@@ -376,7 +386,7 @@ static void resolve(struct worker *w)
 		return;
 	id = atomic_load(&part->id);
 	torture_expected(w->control, id, &committed, &open);
-	key_make(id, w->key, w->params->key_size);
+	choose_key(w, id);
 	r = call_until_done(w, OP_SEARCH, &len);
 	if (r == -ETIMEDOUT)
 		return;
