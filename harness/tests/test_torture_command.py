@@ -45,8 +45,10 @@ class Faults(Torture):
         self.assertGreaterEqual(strands["count"], 6)
         self.assertTrue(strands["low"] <= strands["share"] <= strands["high"])
         # Owner, intent, waiters: whole on the screen, too.
-        self.assertRegex(recovery["stuck"], r"stripe 0: last acquired by pid \d+ \(dead\), \d+ entries, "
-                         r"under way: nothing; worker \d \(pid \d+\) (waits|was killed|does not get on)")
+        self.assertRegex(recovery["stuck"],
+                         r"stripe 0: last acquired by pid \d+ \(dead\), \d+ entries, "
+                         r"under way: nothing; worker \d \(pid \d+\) "
+                         r"(waits|was killed|does not get on)")
         for line in recovery["stuck"].split("; "):
             self.assertIn(line + "\n", self.out.out)
         self.assertRegex(self.out.out, r"strands \d+% \(\d+\.\.\d+\)")
