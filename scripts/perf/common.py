@@ -29,9 +29,9 @@ def fail(what, code=2):
     sys.exit(code)
 
 
-def need_program(name, package):
+def need_program(name):
     if not shutil.which(name):
-        lacks("%s: apt-get install %s" % (name, package))
+        lacks("%s: run scripts/setup perf" % name)
 
 
 def need_shmbench():
@@ -60,7 +60,7 @@ def need_tracepoint(name):
 
 def need_perf():
     """perf, and the kernel's leave to count one's own processes."""
-    need_program("perf", "linux-perf")
+    need_program("perf")
     done = subprocess.run(["perf", "stat", "-e", "task-clock", "true"], capture_output=True,
                           text=True)
     if done.returncode:

@@ -125,7 +125,7 @@ def beside(text, program, run):
 def trace(doc, script):
     """Each point of a scenario, one trial of it, with a bpftrace script beside it."""
     request = common.Request(doc)
-    common.need_program("bpftrace", "bpftrace")
+    common.need_program("bpftrace")
     common.need_shmbench()
     common.need_root()
     common.need_tracefs()
