@@ -69,8 +69,9 @@ struct gate_slice {
 	double seconds, elapsed_s;
 	uint64_t ops;
 	char hash[24];
-	uint32_t nr_turns;		      /* 0: one window */
-	double *turns;			      /* [nr_turns] log rates */
+	uint32_t nr_turns; /* 0: one window */
+	double *turns;	   /* [nr_turns] log rates; -INFINITY: it had no time in that turn */
+	uint32_t empty_turns;
 	struct hist *hists[GATE_METRICS_MAX]; /* of the latency metrics, else NULL */
 };
 
@@ -159,7 +160,7 @@ int gate_profile(const struct gate_request *request, const struct gate_point *po
 #define GATE_PILOT_SLICES 3
 /* A side that got no time at all from a busy machine has the whole round, or the
  * slice of a pilot, measured again: which side it was plays no part in that. */
-#define GATE_TRIES 3
+#define GATE_TRIES 10
 
 /* Ends a suite before it starts; always -1. */
 int gate_refuse(struct gate_suite *suite, int code, const char *text);
@@ -182,8 +183,10 @@ int gate_count_instructions(const struct gate_request *request, struct gate_suit
 int gate_metric_parse(const char *text, struct gate_metric *ret, char *why, size_t size);
 /* Value at a quantile, straight within its bucket. */
 double gate_quantile(const struct hist *hist, double quantile);
-/* log(operations per second) of a slice: of its less disturbed turns for one worker. */
-double gate_log_rate(const struct gate_point *point, const struct gate_slice *slice);
+/* log(operations per second). */
+double gate_log_rate(const struct gate_slice *slice);
+/* Of a round: base's less head's, a lone worker's by the less disturbed turns of each. */
+double gate_log_slowdown(const struct gate_point *point, const struct gate_round *round);
 /* Figures of every row of a point, from its rounds. 0 or a negative errno. */
 int gate_rows_fill(struct gate_point *point);
 

@@ -84,7 +84,7 @@ static int parse_hists(const json_t *raw, const struct gate_point *point, struct
 static int parse_turns(const json_t *raw, struct gate_slice *ret, char *why, size_t size)
 {
 	const json_t *list = json_object_get(raw, "turns");
-	size_t nr = json_array_size(list), empty = 0;
+	size_t nr = json_array_size(list);
 	double all = 0;
 
 	if (!nr)
@@ -104,13 +104,8 @@ static int parse_turns(const json_t *raw, struct gate_slice *ret, char *why, siz
 		if (ops > 0 && !(seconds > 0))
 			return complain(why, size, "a turn's seconds", seconds, "more than 0");
 		ret->turns[k] = ops > 0 ? log(ops) - log(seconds) : -INFINITY;
-		empty += ops == 0;
+		ret->empty_turns += ops == 0;
 		all += ops;
-	}
-	if (empty > nr / 2) {
-		complain(why, size, "turns without time to do anything", (double)empty,
-			 "half of them at most");
-		return -EBUSY;
 	}
 	if (all != (double)ret->ops)
 		return complain(why, size, "operations of all turns", all, "the slice's");

@@ -62,9 +62,7 @@ static int pilot_turns(const struct gate_request *request, const struct gate_sui
 			r = gate_measure_turns(&same, point, suite->slice_ns, i, &round, &side, why,
 					       sizeof(why));
 		if (!r)
-			squares += pow(gate_log_rate(point, &round.slices[GATE_BASE]) -
-					       gate_log_rate(point, &round.slices[GATE_HEAD]),
-				       2);
+			squares += pow(gate_log_slowdown(point, &round), 2);
 	}
 	gate_slice_free(&round.slices[GATE_BASE]);
 	gate_slice_free(&round.slices[GATE_HEAD]);
@@ -90,7 +88,7 @@ static int pilot_slices(const struct gate_request *request, const struct gate_su
 				  sizeof(why));
 		if (r && r != -EINTR)
 			gate_set_aside(point, r, GATE_BASE, why);
-		rates[i] = r ? NAN : gate_log_rate(point, &slice);
+		rates[i] = r ? NAN : gate_log_rate(&slice);
 		mean += rates[i] / GATE_PILOT_SLICES;
 		elapsed += slice.elapsed_s;
 		gate_slice_free(&slice);

@@ -105,14 +105,28 @@ static double quantile_of_turns(const struct gate_slice *slice, double quantile)
 	return sorted[below] + (at - below) * (sorted[below + 1] - sorted[below]);
 }
 
-double gate_log_rate(const struct gate_point *point, const struct gate_slice *slice)
+double gate_log_rate(const struct gate_slice *slice)
 {
+	return log((double)slice->ops) - log(slice->seconds);
+}
+
+static bool enough_turns(const struct gate_slice *slice)
+{
+	return slice->nr_turns && slice->empty_turns <= slice->nr_turns / 2;
+}
+
+double gate_log_slowdown(const struct gate_point *point, const struct gate_round *round)
+{
+	const struct gate_slice *base = &round->slices[GATE_BASE];
+	const struct gate_slice *head = &round->slices[GATE_HEAD];
+
 	/* A lone worker is disturbed from outside only, and then it is slower: the less
 	 * disturbed turns tell more. Workers that share a lock disturb each other, which
-	 * is what is measured: all their turns count. */
-	if (slice->nr_turns && point->procs == 1)
-		return quantile_of_turns(slice, UNDISTURBED);
-	return log((double)slice->ops) - log(slice->seconds);
+	 * is what is measured: all their turns count. So they do, of both sides, where one
+	 * had no time in most of its turns. */
+	if (point->procs == 1 && enough_turns(base) && enough_turns(head))
+		return quantile_of_turns(base, UNDISTURBED) - quantile_of_turns(head, UNDISTURBED);
+	return gate_log_rate(base) - gate_log_rate(head);
 }
 
 static void fill_rate(struct gate_point *point, uint32_t m)
@@ -120,8 +134,7 @@ static void fill_rate(struct gate_point *point, uint32_t m)
 	double *slowdown = point->figures[m];
 
 	for (uint32_t k = 0; k < point->nr_rounds; k++)
-		slowdown[k] = gate_log_rate(point, &point->rounds[k].slices[GATE_BASE]) -
-			      gate_log_rate(point, &point->rounds[k].slices[GATE_HEAD]);
+		slowdown[k] = gate_log_slowdown(point, &point->rounds[k]);
 	point->rows[m].slowdown = slowdown;
 }
 

@@ -36,6 +36,14 @@ def turns(edit):
     return mutate
 
 
+def few(line):
+    """As if it had got time in one turn only, and did there what it did in all."""
+    answer = json.loads(line)
+    if answer["turns"]:
+        answer["turns"] = [[0, 0.005] for _ in answer["turns"][1:]] + [[answer["ops"], 0.005]]
+    return json.dumps(answer)
+
+
 def crash(_):
     os.kill(os.getpid(), signal.SIGSEGV)
 
@@ -64,6 +72,7 @@ SLICES = {
     "bad-hist": change(hist={"all.p99": "AAAA", "search.p99": "AAAA"}),
     "turns-fewer": turns(lambda had: had.pop()),
     "turns-zero": turns(lambda had: [turn.__setitem__(0, 0) for turn in had]),
+    "turns-few": few,
     "turns-sum": turns(lambda had: had[0].__setitem__(0, had[0][0] + 1)),
     "turns-nan": turns(lambda had: had[1].__setitem__(1, None)),
     "turns-none": change(turns=None),

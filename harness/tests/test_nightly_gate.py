@@ -11,6 +11,8 @@ FAKE = os.path.join(os.path.dirname(SHMBENCH), "tests", "gate_fake")
 SCRIPT = os.path.join(ROOT, "scripts/nightly-gate")
 
 
+@unittest.skipUnless(os.environ.get("SHMBENCH_VARIANT", "release") == "release",
+                     "the script uses the release build")
 class Nightly(Case):
     def setUp(self):
         super().setUp()

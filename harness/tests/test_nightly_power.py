@@ -10,6 +10,8 @@ import unittest
 from cli_fixture import ROOT, Case
 
 
+@unittest.skipUnless(os.environ.get("SHMBENCH_VARIANT", "release") == "release",
+                     "the script uses the release build")
 class Power(Case):
     def gate(self, links, number, slowdown, spread):
         rng = random.Random(100 * links + number)
