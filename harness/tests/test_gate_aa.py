@@ -143,7 +143,9 @@ class Control(FakeCase):
         row = self.load("g.json")["points"][0]["rows"][0]
         control = row["control"]
         self.assertEqual(control["rounds"], row["rounds"] // 2)
-        self.assertTrue(control["low"] <= 0 <= control["high"], control)
+        # Its interval misses 0 once in a hundred: that alone is no failure.
+        self.assertLess(abs(control["slowdown"]), 0.1)
+        self.assertLess(control["low"], control["high"])
         self.assertLess(control["high"], row["low"])
         self.assertIn("; base against base ", done.out)
         with open(self.path("g.md"), encoding="utf-8") as f:
