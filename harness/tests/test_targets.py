@@ -291,7 +291,7 @@ class Missing(Case):
             self.assertEqual(f.read().strip(), "")
         subprocess.run(["gcc", "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only",
                         "-I" + self.dir, "-Iharness", "-Icore/include",
-                        *("harness/target_%s.c" % name for name in
+                        *("harness/target/target_%s.c" % name for name in
                           ("urcu_lfht", "ck", "tdb", "lmdb", "redis"))], cwd=ROOT, check=True, timeout=30)
 
 
