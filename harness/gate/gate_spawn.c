@@ -11,19 +11,16 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "run/supervise.h"
+#include "shmht_clock.h"
 
 #define OUT_MAX (8u << 20)
 
 static double now_s(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
+	return (double)shmht_monotonic_ns() * 1e-9;
 }
 
 static void close_fd(int *fd)

@@ -31,14 +31,6 @@ struct shared {
 	double quantum[2];
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static double cpu_ns(const struct rusage *usage)
 {
 	return (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1e9 +
@@ -59,11 +51,12 @@ typedef void side_fn(struct shared *shared, uint32_t side);
 static void yield_in_turn(struct shared *shared, uint32_t side)
 {
 	for (int i = 0; i < ROUNDS; i++) {
-		uint64_t began = now_ns();
+		uint64_t began = shmht_monotonic_ns();
 
 		for (int k = 0; k < 10; k++)
 			sched_yield();
-		shared->figures[side][i] = (double)(now_ns() - began) / 20; /* there and back */
+		shared->figures[side][i] = (double)(shmht_monotonic_ns() - began) /
+					   20; /* there and back */
 	}
 }
 
@@ -72,24 +65,24 @@ static void yield_in_turn(struct shared *shared, uint32_t side)
 static void wake_in_turn(struct shared *shared, uint32_t side)
 {
 	for (int i = 0; i < ROUNDS; i++) {
-		uint64_t began = now_ns(), woke;
+		uint64_t began = shmht_monotonic_ns(), woke;
 
 		while (atomic_load(&shared->turn) != side)
 			futex(&shared->turn, FUTEX_WAIT, !side);
 		atomic_store(&shared->turn, !side);
-		woke = now_ns();
+		woke = shmht_monotonic_ns();
 		futex(&shared->turn, FUTEX_WAKE, 1);
-		shared->figures[side][i] = (double)(now_ns() - (side ? began : woke));
+		shared->figures[side][i] = (double)(shmht_monotonic_ns() - (side ? began : woke));
 	}
 }
 
 static void compute(struct shared *shared, uint32_t side)
 {
 	struct rusage before, after;
-	uint64_t until = now_ns() + BUSY_NS;
+	uint64_t until = shmht_monotonic_ns() + BUSY_NS;
 
 	getrusage(RUSAGE_SELF, &before);
-	while (now_ns() < until)
+	while (shmht_monotonic_ns() < until)
 		;
 	getrusage(RUSAGE_SELF, &after);
 	shared->quantum[side] = (cpu_ns(&after) - cpu_ns(&before)) /
@@ -119,7 +112,7 @@ static pid_t start(struct shared *shared, side_fn *fn, uint32_t side, uint16_t c
 static int run_both(struct shared *shared, side_fn *fn, uint16_t cpu0, uint16_t cpu1)
 {
 	pid_t children[2];
-	uint64_t until = now_ns() + DEADLINE_NS;
+	uint64_t until = shmht_monotonic_ns() + DEADLINE_NS;
 	int r = 0, status;
 
 	atomic_store(&shared->ready, 0);
@@ -132,7 +125,7 @@ static int run_both(struct shared *shared, side_fn *fn, uint16_t cpu0, uint16_t 
 			continue;
 		}
 		while (waitpid(children[i], &status, WNOHANG) == 0) {
-			if (r || now_ns() > until) {
+			if (r || shmht_monotonic_ns() > until) {
 				r = r ? r : -ETIME;
 				kill(children[i], SIGKILL);
 			}
@@ -158,15 +151,15 @@ static double median(double figures[ROUNDS])
 static void measure_alone(struct shared *shared, struct host_costs *ret)
 {
 	for (int i = 0; i < ROUNDS; i++) {
-		uint64_t began = now_ns();
+		uint64_t began = shmht_monotonic_ns();
 
 		for (int k = 0; k < 10; k++)
 			shmht_pause();
-		shared->figures[0][i] = (double)(now_ns() - began) / 10;
-		began = now_ns();
+		shared->figures[0][i] = (double)(shmht_monotonic_ns() - began) / 10;
+		began = shmht_monotonic_ns();
 		for (int k = 0; k < 4; k++)
 			futex(&shared->turn, FUTEX_WAKE, 1);
-		shared->figures[1][i] = (double)(now_ns() - began) / 4;
+		shared->figures[1][i] = (double)(shmht_monotonic_ns() - began) / 4;
 	}
 	ret->pause = median(shared->figures[0]);
 	ret->call = median(shared->figures[1]);
