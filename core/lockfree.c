@@ -98,7 +98,7 @@ INLINE int pass(struct shmht_ctx *ctx, uint64_t k, uint64_t h, const unsigned ch
 	f->head = ld_acquire(&b->head);
 	if (!rcu && unlikely(f->head & 1))
 		return AGAIN;
-	match = tags_match(ld_acquire(&b->tags[0]), ld_acquire(&b->tags[1]), tag_of_hash(h));
+	match = bucket_match(b, h);
 	for (; match; match &= match - 1) {
 		uint32_t cell = bucket_cell(b, (unsigned int)__builtin_ctz(match), true);
 

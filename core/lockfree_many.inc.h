@@ -45,8 +45,7 @@ INLINE void probe_cell(struct shmht_ctx *ctx, struct probe *probe, bool rcu)
 		return;
 	/* Acquire pairs with the release in sequence_end(), as in pass(). */
 	probe->f.head = ld_acquire(&b->head);
-	match = tags_match(ld_acquire(&b->tags[0]), ld_acquire(&b->tags[1]),
-			   tag_of_hash(probe->hash));
+	match = bucket_match(b, probe->hash);
 	if (unlikely(!match) || (!rcu && unlikely(probe->f.head & 1)))
 		return;
 	cell = bucket_cell(b, (unsigned int)__builtin_ctz(match), true);

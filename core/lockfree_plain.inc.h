@@ -97,16 +97,14 @@ int search_seqlock(struct shmht_ctx *ctx, const void *key, size_t key_len, void 
 	k = stripe_index(ctx, h);
 	f.bucket = bucket_at(ctx, k, ld_acquire(&ctx->stripes[k].active), h);
 	f.head = ld_acquire(&f.bucket->head);
-	match = tags_match(ld_acquire(&f.bucket->tags[0]), ld_acquire(&f.bucket->tags[1]),
-			   tag_of_hash(h));
+	match = bucket_match(f.bucket, h);
 	if (unlikely(!match) || unlikely(f.head & 1))
 		return search_seqlock_any(ctx, key, key_len, value, size, ret_len);
 	cell = bucket_cell(f.bucket, (unsigned int)__builtin_ctz(match), true);
 	if (!cell_valid(ctx, cell))
 		return search_seqlock_any(ctx, key, key_len, value, size, ret_len);
 	f.cell = cell_at(ctx, cell);
-	/* Both lengths in one compare. */
-	if (unlikely(ld_acquire(&f.cell->meta) >> 32 != (key_len | sizeof(line) << 12)) ||
+	if (unlikely(!lengths_are(f.cell, key_len, sizeof(line), true)) ||
 	    unlikely(!plain_key(f.cell->words, key, key_len)))
 		return search_seqlock_any(ctx, key, key_len, value, size, ret_len);
 	line = line_load(f.cell->words + ctx->value_word);

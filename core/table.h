@@ -128,15 +128,20 @@ INLINE uint16_t tag_of_hash(uint64_t h)
 	return tag ? tag : 1; /* 0 marks an empty lane */
 }
 
-/* Bit i: lane i equals tag. Two 8-byte loads feed the compare: a 16-byte
- * vector load would race with the writers' 8-byte stores. */
-INLINE unsigned int tags_match(uint64_t lo, uint64_t hi, uint16_t tag)
-{
 #if defined(__SSE2__)
-	__m128i lanes = _mm_set_epi64x((long long)hi, (long long)lo);
+INLINE unsigned int lanes_match(__m128i lanes, uint16_t tag)
+{
 	__m128i equal = _mm_cmpeq_epi16(lanes, _mm_set1_epi16((short)tag));
 
 	return (unsigned int)_mm_movemask_epi8(_mm_packs_epi16(equal, equal)) & 0xffu;
+}
+#endif
+
+/* Bit i: lane i equals tag. */
+INLINE unsigned int tags_match(uint64_t lo, uint64_t hi, uint16_t tag)
+{
+#if defined(__SSE2__)
+	return lanes_match(_mm_set_epi64x((long long)hi, (long long)lo), tag);
 #else
 	const uint64_t ones = 0x0001000100010001ull, low = 0x7fff7fff7fff7fffull;
 	uint64_t x = lo ^ tag * ones, y = hi ^ tag * ones;
@@ -146,6 +151,28 @@ INLINE unsigned int tags_match(uint64_t lo, uint64_t hi, uint16_t tag)
 	y = ~(((y & low) + low) | y | low);
 	return (unsigned int)((x >> 15) * 0x0001000200040008ull >> 48 & 0xfu) |
 	       (unsigned int)((y >> 15) * 0x0001000200040008ull >> 48 & 0xfu) << 4;
+#endif
+}
+
+/*
+ * The lanes of a bucket that may be this hash's. An acquire, which pairs with the
+ * release of a tag word in add_entry(): a lane that is seen has its cell number
+ * and its cell. On x86-64, which keeps loads in order, both words come by one: a
+ * writer changes one lane at a time, so words of two moments, or a lane in two
+ * pieces, say no more than that this lane is changing, and either answer is right.
+ */
+INLINE unsigned int bucket_match(struct shm_bucket *b, uint64_t h)
+{
+#if defined(__x86_64__) && defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
+	__m128i lanes;
+
+	__asm__ volatile("movups %1, %0"
+			 : "=x"(lanes)
+			 : "m"(*(const __m128i *)(uintptr_t)b->tags)
+			 : "memory");
+	return lanes_match(lanes, tag_of_hash(h));
+#else
+	return tags_match(ld_acquire(&b->tags[0]), ld_acquire(&b->tags[1]), tag_of_hash(h));
 #endif
 }
 
@@ -287,7 +314,7 @@ INLINE void words_read(shm_word *words, unsigned char *bytes, size_t len)
  * ThreadSanitizer pairs only accesses of one size, so there a lockless reader
  * takes the whole word.
  */
-INLINE uint32_t bucket_cell(struct shm_bucket *b, unsigned int slot, bool lockless)
+INLINE uint32_t half_load(shm_word *words, unsigned int i, bool lockless)
 {
 #if defined(__SANITIZE_THREAD__)
 	const bool whole = lockless;
@@ -297,8 +324,19 @@ INLINE uint32_t bucket_cell(struct shm_bucket *b, unsigned int slot, bool lockle
 	typedef _Atomic uint32_t __attribute__((may_alias)) half;
 
 	if (whole)
-		return (uint32_t)(word_load(&b->cells[slot / 2], lockless) >> 32 * (slot % 2));
-	return lockless ? ld_acquire((half *)&b->cells[0] + slot) : ld((half *)&b->cells[0] + slot);
+		return (uint32_t)(word_load(&words[i / 2], lockless) >> 32 * (i % 2));
+	return lockless ? ld_acquire((half *)words + i) : ld((half *)words + i);
+}
+
+INLINE uint32_t bucket_cell(struct shm_bucket *b, unsigned int slot, bool lockless)
+{
+	return half_load(b->cells, slot, lockless);
+}
+
+/* Does the cell hold a key and a value of these lengths? Both in one compare. */
+INLINE bool lengths_are(struct shm_cell *c, size_t key_len, uint32_t value_len, bool lockless)
+{
+	return half_load(&c->meta, 1, lockless) == ((uint32_t)key_len | value_len << 12);
 }
 
 static __attribute__((noinline, unused)) void copy_any(unsigned char *to, const unsigned char *from,
@@ -356,9 +394,7 @@ INLINE int find_lane(struct shmht_ctx *ctx, struct shm_bucket *b, uint64_t h,
 {
 	unsigned int match;
 
-	/* Acquire pairs with the release of the tag word in add_entry(): a lane
-	 * that is seen has its cell number and its cell. */
-	match = tags_match(ld_acquire(&b->tags[0]), ld_acquire(&b->tags[1]), tag_of_hash(h));
+	match = bucket_match(b, h);
 	for (; match; match &= match - 1) {
 		unsigned int slot = (unsigned int)__builtin_ctz(match);
 		uint32_t cell = bucket_cell(b, slot, false);

@@ -83,17 +83,14 @@ static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, voi
 		enter_alone(ctx, to.stripe);
 	else if (unlikely(!enter_free(ctx, to.stripe, true)))
 		return search_refused(ctx, key, key_len, value, size, ret_len);
-	/* Acquire pairs with the release of the tag word, as in find_lane(). */
-	match = tags_match(ld_acquire(&to.bucket->tags[0]), ld_acquire(&to.bucket->tags[1]),
-			   tag_of_hash(h));
+	match = bucket_match(to.bucket, h);
 	if ((!LOCK_ALONE && unlikely(ld(&to.stripe->active) != to.active)) || unlikely(!match))
 		return search_inside(ctx, key, key_len, value, size, ret_len);
 	cell = bucket_cell(to.bucket, (unsigned int)__builtin_ctz(match), false);
 	if (!cell_valid(ctx, cell))
 		return search_inside(ctx, key, key_len, value, size, ret_len);
 	c = cell_at(ctx, cell);
-	/* Both lengths in one compare. */
-	if (unlikely(ld(&c->meta) >> 32 != (key_len | 64u << 12)) ||
+	if (unlikely(!lengths_are(c, key_len, 64, false)) ||
 	    unlikely(!ends_equal(c->words, key, key_len)))
 		return search_inside(ctx, key, key_len, value, size, ret_len);
 	words_copy_locked(c->words + ctx->value_word, value, 64);

@@ -10,7 +10,7 @@
 /* The key's cell, if all stays as it is. */
 INLINE void prefetch_guess(struct shmht_ctx *ctx, struct shm_bucket *b, uint64_t h)
 {
-	unsigned int match = tags_match(ld(&b->tags[0]), ld(&b->tags[1]), tag_of_hash(h));
+	unsigned int match = bucket_match(b, h);
 	uint32_t cell;
 
 	if (unlikely(!match))

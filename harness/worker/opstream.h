@@ -30,6 +30,12 @@ static inline int op_is_many(uint64_t op)
 {
 	return (int)(op >> 3 & 1u);
 }
+/* Neither timed nor of a search_many. */
+static inline int op_is_plain_search(uint64_t op)
+{
+	_Static_assert(OP_SEARCH == 0, "a kind of 0 is a search");
+	return !(op & 15u);
+}
 static inline uint64_t op_get_key(uint64_t op)
 {
 	return op >> 24;

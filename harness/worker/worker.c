@@ -103,6 +103,22 @@ static inline enum outcome outcome_of(int r)
 	}
 }
 
+/* Into the worker's tally; an answer that no table gives is an error. */
+static inline void count_outcome(struct worker *w, enum op_kind kind, uint64_t id, int r)
+{
+	enum outcome outcome = outcome_of(r);
+
+	if (__builtin_expect(outcome == OUTCOME_NR, 0)) {
+		check_failed(w, kind, id, r, 0);
+		return;
+	}
+	w->part->result.outcomes[kind][outcome]++;
+	if (r == 0 && kind == OP_INSERT)
+		w->part->net++;
+	else if (r == 0 && kind == OP_REMOVE)
+		w->part->net--;
+}
+
 static inline enum hist_class class_of(enum op_kind kind, int r)
 {
 	static const enum hist_class classes[OP_NR] = { HIST_SEARCH_HIT, HIST_INSERT, HIST_UPDATE,
@@ -147,12 +163,10 @@ static inline __attribute__((always_inline)) bool do_op(struct worker *w, uint64
 							bool open, bool record)
 {
 	const struct params *params = w->params;
-	struct worker_result *result = &w->part->result;
 	enum op_kind kind = op_get_kind(op);
 	uint64_t id = op_get_key(op), start = 0, end = 0;
 	bool in_place = kind == OP_SEARCH && params->read == SHMHT_READ_RCU;
 	const void *found = w->found;
-	enum outcome outcome;
 	size_t len = 0;
 	int r;
 
@@ -191,23 +205,14 @@ static inline __attribute__((always_inline)) bool do_op(struct worker *w, uint64
 	if (open || op_is_timed(op))
 		end = shmht_ticks_ordered();
 
-	outcome = outcome_of(r);
 	if (record) {
 		uint64_t stamp = lin_stamp_end(), nonce = w->nonce - 1;
 
 		if (kind == OP_SEARCH && r == 0)
 			memcpy(&nonce, found, sizeof(nonce));
-		lin_end(w->job->lin, w->log, stamp, outcome, nonce);
+		lin_end(w->job->lin, w->log, stamp, outcome_of(r), nonce);
 	}
-	if (__builtin_expect(outcome == OUTCOME_NR, 0)) {
-		check_failed(w, kind, id, r, 0);
-	} else {
-		result->outcomes[kind][outcome]++;
-		if (r == 0 && kind == OP_INSERT)
-			w->part->net++;
-		else if (r == 0 && kind == OP_REMOVE)
-			w->part->net--;
-	}
+	count_outcome(w, kind, id, r);
 	if ((verify || record) && kind == OP_SEARCH && r == 0) {
 		w->part->checked++;
 		if (__builtin_expect(!value_is_of(found, len, id), 0))
@@ -222,6 +227,28 @@ static inline __attribute__((always_inline)) bool do_op(struct worker *w, uint64
 	if (__builtin_expect(w->waits_seen != w->stats->contended, 0))
 		take_waits(w);
 	return true;
+}
+
+/*
+ * do_op() for what most operations of most runs are: a search that is not timed,
+ * checked, recorded or done in place. Half of do_op()'s instructions; what the
+ * harness adds to a search is what a comparison of two of them loses.
+ */
+static inline __attribute__((always_inline)) void search_plain(struct worker *w, uint64_t op)
+{
+	const struct params *params = w->params;
+	uint64_t id = op_get_key(op);
+	size_t len;
+	int r;
+
+	key_make(id, w->key, params->key_size);
+	r = shmht_search(w->ctx, w->key, params->key_size, w->found, params->value_max, &len);
+	if (__builtin_expect(r == 0, 1))
+		w->part->result.outcomes[OP_SEARCH][OUTCOME_OK]++;
+	else
+		count_outcome(w, OP_SEARCH, id, r);
+	if (__builtin_expect(w->waits_seen != w->stats->contended, 0))
+		take_waits(w);
 }
 
 static void think(const struct worker *w)
@@ -329,13 +356,13 @@ static __attribute__((noinline)) bool phase_changed(struct worker *w, uint32_t w
 
 /* Until the supervisor says stop. */
 static inline __attribute__((always_inline)) void loop_time(struct worker *w, bool verify,
-							    bool record)
+							    bool record, bool plain)
 {
 	struct control *control = w->job->control;
 	const uint64_t *ring = w->ring;
-	bool thinks = w->params->think_ns;
+	bool thinks = !plain && w->params->think_ns;
 	uint32_t pos = 0, phase, seen = PHASE_WARMUP;
-	uint64_t ops = w->ops; /* in a register; w->ops where others look */
+	uint64_t ops = w->ops, op; /* in a register; w->ops where others look */
 
 	for (;;) {
 		/* Relaxed: the phase guards no data, it only has to arrive. */
@@ -347,7 +374,11 @@ static inline __attribute__((always_inline)) void loop_time(struct worker *w, bo
 			ops = w->ops;
 			seen = phase;
 		}
-		do_op(w, ring[pos++ % OPSTREAM_LEN], verify, false, record);
+		op = ring[pos++ % OPSTREAM_LEN];
+		if (plain && op_is_plain_search(op))
+			search_plain(w, op);
+		else
+			do_op(w, op, verify, false, record);
 		if (++ops % WORKER_PROGRESS_EVERY == 0)
 			atomic_store_explicit(&w->part->progress, ops, memory_order_relaxed);
 		if (thinks)
@@ -355,96 +386,34 @@ static inline __attribute__((always_inline)) void loop_time(struct worker *w, bo
 	}
 }
 
-/*
- * A fixed number of operations. The last worker to start begins the interval
- * in which all were running, the first to finish ends it; the others note how
- * far they were then.
- */
-struct ops_marks {
-	bool all_started, first_done; /* noted already */
-};
-
-static inline void ops_mark(struct worker *w, struct ops_marks *marks)
-{
-	struct control *control = w->job->control;
-
-	if (!marks->all_started &&
-	    atomic_load_explicit(&control->nr_started, memory_order_relaxed) ==
-		    control->nr_workers) {
-		w->part->ops_at_all_started = w->ops;
-		marks->all_started = true;
-	}
-	if (!marks->first_done &&
-	    atomic_load_explicit(&control->first_done, memory_order_relaxed)) {
-		w->part->ops_at_first_done = w->ops;
-		marks->first_done = true;
-	}
-}
-
-static void ops_done(struct worker *w, const struct ops_marks *marks)
-{
-	struct control *control = w->job->control;
-	uint32_t none = 0;
-
-	if (!marks->first_done)
-		w->part->ops_at_first_done = w->ops;
-	if (atomic_compare_exchange_strong(&control->first_done, &none, 1))
-		atomic_store(&control->first_done_ticks, shmht_ticks());
-}
-
-static inline __attribute__((always_inline)) void loop_ops(struct worker *w, bool verify,
-							   bool record)
-{
-	struct control *control = w->job->control;
-	uint32_t pos = 0, phase, seen = PHASE_MEASURE;
-	struct ops_marks marks = { false, false };
-
-	begin_window(w);
-	w->seen = seen;
-	atomic_fetch_add(&control->nr_started, 1);
-	while (w->ops < w->params->ops) {
-		phase = atomic_load_explicit(&control->phase, memory_order_relaxed);
-		if (__builtin_expect(phase != seen, 0)) {
-			if (!phase_changed(w, phase))
-				break;
-			seen = phase;
-		}
-		ops_mark(w, &marks);
-		do_op(w, w->ring[pos++ % OPSTREAM_LEN], verify, false, record);
-		w->ops++;
-		if (w->ops % WORKER_PROGRESS_EVERY == 0)
-			atomic_store_explicit(&w->part->progress, w->ops, memory_order_relaxed);
-		if (w->params->think_ns)
-			think(w);
-	}
-	ops_done(w, &marks);
-}
-
+#include "worker/worker_ops.inc.h"
 #include "worker/worker_open.inc.h"
 #include "worker/worker_many.inc.h"
 
 /* Recording has loops of its own, so that the others have no trace of it. */
 static void run_loop(struct worker *w)
 {
-	bool verify = w->params->verify == VERIFY_VALUES;
+	const struct params *params = w->params;
+	bool verify = params->verify == VERIFY_VALUES;
+	bool plain = !verify && !params->think_ns && params->read != SHMHT_READ_RCU;
 
 	if (w->log) {
-		if (w->params->rate)
+		if (params->rate)
 			loop_open(w, true, true);
-		else if (w->params->ops)
-			loop_ops(w, true, true);
+		else if (params->ops)
+			loop_ops(w, true, true, false);
 		else
-			loop_time(w, true, true);
-	} else if (w->params->rate) {
+			loop_time(w, true, true, false);
+	} else if (params->rate) {
 		loop_open(w, verify, false);
 	} else if (w->sought) {
 		loop_many(w, verify);
-	} else if (w->params->ops) {
-		loop_ops(w, verify, false);
-	} else if (verify) {
-		loop_time(w, true, false);
+	} else if (params->ops) {
+		loop_ops(w, verify, false, plain);
+	} else if (plain) {
+		loop_time(w, false, false, true);
 	} else {
-		loop_time(w, false, false);
+		loop_time(w, verify, false, false);
 	}
 }
 
