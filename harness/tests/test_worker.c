@@ -86,7 +86,7 @@ static void *thread_main(void *arg)
 
 static void test_late_worker(void **state)
 {
-	struct worker_part *early, *late;
+	struct worker_part *early, *late, *first, *last;
 	pthread_t threads[2];
 	struct table table;
 
@@ -111,11 +111,13 @@ static void test_late_worker(void **state)
 	assert_int_equal(atomic_load(&table.control->nr_started), 2);
 	/* What the early one did alone is before the window, ... */
 	assert_in_range(early->ops_at_all_started, OPS / 4, OPS);
-	assert_int_equal(early->ops_at_first_done, OPS);
 	assert_int_equal(late->ops_at_all_started, 0);
-	/* ... and what the late one did alone is after it. */
-	assert_in_range(late->ops_at_first_done, 0, OPS - 1);
-	assert_true(table.control->first_done_ticks < late->end_ticks);
+	/* ... and what the last one did alone is after it: on a busy machine that may be either. */
+	first = early->ops_at_first_done == OPS ? early : late;
+	last = first == early ? late : early;
+	assert_int_equal(first->ops_at_first_done, OPS);
+	assert_in_range(last->ops_at_first_done, 0, OPS - 1);
+	assert_true(table.control->first_done_ticks < last->end_ticks);
 	tear_down(&table);
 }
 
