@@ -20,20 +20,37 @@
 #define VALUE_BYTES 64
 
 const char *const overhead_names[OVERHEAD_NR] = {
-	[OVERHEAD_CLOCK_READ] = "clock_read", [OVERHEAD_HIST_RECORD] = "hist_record",
-	[OVERHEAD_OP_FETCH] = "op_fetch",     [OVERHEAD_VALUE_CHECK] = "value_check",
-	[OVERHEAD_EMPTY_LOOP] = "empty_loop",
+	[OVERHEAD_CLOCK_READ] = "clock_read",	[OVERHEAD_HIST_RECORD] = "hist_record",
+	[OVERHEAD_OP_FETCH] = "op_fetch",	[OVERHEAD_VALUE_CHECK] = "value_check",
+	[OVERHEAD_BETWEEN_OPS] = "between_ops", [OVERHEAD_EMPTY_LOOP] = "empty_loop",
 };
 
 struct bench {
 	uint64_t ring[ROUNDS];
 	struct hist hist;
+	double scale; /* ns per tick */
 	uint64_t key[KEY_BYTES / 8];
 	unsigned char value[VALUE_BYTES];
 };
 
 /* What is computed must look used, and memory may have changed. */
 #define KEEP(value) __asm__ volatile("" : : "r"(value) : "memory")
+
+/* The parts of worker_chain.inc.h that are not the table's, in its order. */
+static void run_between(struct bench *bench)
+{
+	uint64_t start = shmht_ticks_ordered();
+
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		uint64_t op = bench->ring[i % ROUNDS], end;
+
+		key_make(op_get_key(op), bench->key, KEY_BYTES);
+		KEEP(op_get_kind(op));
+		end = shmht_ticks_ordered();
+		hist_record(&bench->hist, (uint64_t)((double)(end - start) * bench->scale + 0.5));
+		start = end;
+	}
+}
 
 static __attribute__((noinline)) void run_part(struct bench *bench, enum overhead_part part)
 {
@@ -59,6 +76,9 @@ static __attribute__((noinline)) void run_part(struct bench *bench, enum overhea
 	case OVERHEAD_VALUE_CHECK:
 		for (uint32_t i = 0; i < ROUNDS; i++)
 			KEEP((int)value_is_of(bench->value, VALUE_BYTES, 7));
+		return;
+	case OVERHEAD_BETWEEN_OPS:
+		run_between(bench);
 		return;
 	case OVERHEAD_EMPTY_LOOP:
 		for (uint32_t i = 0; i < ROUNDS; i++)
@@ -88,6 +108,7 @@ void overhead_measure(struct overhead ret[OVERHEAD_NR])
 	for (uint32_t i = 0; i < ROUNDS; i++)
 		bench->ring[i] = (uint64_t)i << 24;
 	value_fill(bench->value, VALUE_BYTES, 7, 1);
+	bench->scale = shmht_ns_per_tick();
 	for (int k = 0; k < REPETITIONS; k++) {
 		for (int part = 0; part < OVERHEAD_NR; part++) {
 			uint64_t start = shmht_ticks_ordered();
@@ -97,6 +118,7 @@ void overhead_measure(struct overhead ret[OVERHEAD_NR])
 		}
 		for (int part = 0; part < OVERHEAD_EMPTY_LOOP; part++)
 			ns[part][k] -= ns[OVERHEAD_EMPTY_LOOP][k];
+		ns[OVERHEAD_BETWEEN_OPS][k] -= ns[OVERHEAD_CLOCK_READ][k];
 	}
 	for (int part = 0; part < OVERHEAD_NR; part++) {
 		qsort(ns[part], REPETITIONS, sizeof(ns[part][0]), by_value);

@@ -11,6 +11,7 @@ enum overhead_part {
 	OVERHEAD_HIST_RECORD,
 	OVERHEAD_OP_FETCH,
 	OVERHEAD_VALUE_CHECK,
+	OVERHEAD_BETWEEN_OPS,
 	OVERHEAD_EMPTY_LOOP,
 	OVERHEAD_NR
 };
@@ -21,7 +22,11 @@ struct overhead {
 	double median_ns, low_ns, high_ns;
 };
 
-/* Takes some 20 ms. All but the empty loop itself are less its cost. */
+/*
+ * Takes some 20 ms. All but the empty loop itself are less its cost. OVERHEAD_BETWEEN_OPS
+ * is what lies between two operations where one clock read is the end of one and the
+ * start of the next (worker_chain.inc.h), less that read: it is in their service times.
+ */
 void overhead_measure(struct overhead ret[OVERHEAD_NR]);
 
 #endif

@@ -140,6 +140,20 @@ class Schema(Case):
         self.has(trial["fairness"], "jain min_over_max")
         self.has(trial["integrity"], "checked errors")
 
+    def test_times_of_every_operation_add_up_to_the_window(self):
+        text = "[a]\nlatency = every\nverify = off\nmix = search:90 remove:10\ncapacity = 10k\n" \
+               "trials = 1\nlock = none, futex\n"
+        for load in (("duration=200ms", "warmup=20ms"), ("ops=500k",)):
+            sets = [word for pair in load for word in ("--set", pair)]
+            for point in self.run_json(text, *sets)["points"]:
+                trial, = point["trials"]
+                every = trial["latency"]["service"]["all"]
+                # The one under way when the window began or ended may be missing.
+                self.assertAlmostEqual(every["count"], trial["ops"], delta=2)
+                share = every["mean_ns"] * every["count"] * 1e-9 / trial["seconds"]
+                self.assertGreater(share, 0.97, point["name"])
+                self.assertLess(share, 1.001, point["name"])
+
     def test_waiting_for_a_lock_and_holding_it(self):
         points = self.run_json(QUICK, "--set", "trials=1", "--set", "duration=300ms", "--set",
                                "procs=2", "--set", "hold=5us", "--set",

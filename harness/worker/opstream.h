@@ -36,6 +36,11 @@ static inline int op_is_plain_search(uint64_t op)
 	_Static_assert(OP_SEARCH == 0, "a kind of 0 is a search");
 	return !(op & 15u);
 }
+/* Not of a search_many. */
+static inline int op_is_timed_search(uint64_t op)
+{
+	return (op & 15u) == 4u;
+}
 static inline uint64_t op_get_key(uint64_t op)
 {
 	return op >> 24;

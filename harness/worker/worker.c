@@ -153,7 +153,8 @@ static inline void record_timed(struct worker *w, enum hist_class class, uint64_
 				uint64_t end)
 {
 	record_service(w, class, start, end);
-	if (++w->timed_ops % SPLIT_EVERY == 0 && splits(w))
+	if (++w->timed_ops % SPLIT_FIRST == 0 && splits(w) &&
+	    (w->timed_ops < SPLIT_MANY || w->timed_ops % SPLIT_EVERY == 0))
 		split_next(w);
 }
 
@@ -180,8 +181,7 @@ static inline __attribute__((always_inline)) bool do_op(struct worker *w, uint64
 		if (!start)
 			return false;
 	} else if (op_is_timed(op)) {
-		if (splits(w))
-			shmht_ctx_time_section(w->ctx, false);
+		split_not_now(w);
 		start = shmht_ticks_ordered();
 	}
 	if (record)
@@ -247,6 +247,27 @@ static inline __attribute__((always_inline)) void search_plain(struct worker *w,
 		w->part->result.outcomes[OP_SEARCH][OUTCOME_OK]++;
 	else
 		count_outcome(w, OP_SEARCH, id, r);
+	if (__builtin_expect(w->waits_seen != w->stats->contended, 0))
+		take_waits(w);
+}
+
+/* The same where it is timed. Out of the loop: one in many comes here, and the others
+ * keep their registers. */
+static __attribute__((noinline)) void search_timed(struct worker *w, uint64_t op)
+{
+	const struct params *params = w->params;
+	uint64_t id = op_get_key(op), start, end;
+	size_t len;
+	int r;
+
+	key_make(id, w->key, params->key_size);
+	split_not_now(w);
+	start = shmht_ticks_ordered();
+	r = shmht_search(w->ctx, w->key, params->key_size, w->found, params->value_max, &len);
+	end = shmht_ticks_ordered();
+	count_outcome(w, OP_SEARCH, id, r);
+	if (w->measuring)
+		record_timed(w, class_of(OP_SEARCH, r), start, end);
 	if (__builtin_expect(w->waits_seen != w->stats->contended, 0))
 		take_waits(w);
 }
@@ -377,6 +398,8 @@ static inline __attribute__((always_inline)) void loop_time(struct worker *w, bo
 		op = ring[pos++ % OPSTREAM_LEN];
 		if (plain && op_is_plain_search(op))
 			search_plain(w, op);
+		else if (plain && op_is_timed_search(op))
+			search_timed(w, op);
 		else
 			do_op(w, op, verify, false, record);
 		if (++ops % WORKER_PROGRESS_EVERY == 0)
@@ -389,6 +412,7 @@ static inline __attribute__((always_inline)) void loop_time(struct worker *w, bo
 #include "worker/worker_ops.inc.h"
 #include "worker/worker_open.inc.h"
 #include "worker/worker_many.inc.h"
+#include "worker/worker_chain.inc.h"
 
 /* Recording has loops of its own, so that the others have no trace of it. */
 static void run_loop(struct worker *w)
@@ -408,6 +432,8 @@ static void run_loop(struct worker *w)
 		loop_open(w, verify, false);
 	} else if (w->sought) {
 		loop_many(w, verify);
+	} else if (chains(w)) {
+		loop_chain(w);
 	} else if (params->ops) {
 		loop_ops(w, verify, false, plain);
 	} else if (plain) {

@@ -26,6 +26,7 @@ struct worker {
 	struct lin_log *log;		   /* verify = linearizable */
 	uint64_t waits_seen;		   /* of stats->contended */
 	uint64_t sections_seen, timed_ops; /* of stats->timed; operations that were timed */
+	bool split_asked;		   /* of the core, and perhaps not had yet */
 	uint64_t ops;
 	bool measuring;
 	struct shmht_lock_stats stats_before;

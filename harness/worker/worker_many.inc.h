@@ -17,8 +17,7 @@ static void do_many(struct worker *w, const uint64_t *run, uint32_t n, bool veri
 	for (uint32_t i = 0; i < n; i++)
 		key_make(op_get_key(run[i]), (uint64_t *)(uintptr_t)sought[i].key, key_size);
 	if (timed) {
-		if (splits(w))
-			shmht_ctx_time_section(w->ctx, false);
+		split_not_now(w);
 		start = shmht_ticks_ordered();
 	}
 	/* What it returns says no more than the results do. */
