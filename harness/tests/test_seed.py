@@ -151,8 +151,10 @@ class Schema(Case):
                 # The one under way when the window began or ended may be missing.
                 self.assertAlmostEqual(every["count"], trial["ops"], delta=2)
                 share = every["mean_ns"] * every["count"] * 1e-9 / trial["seconds"]
-                self.assertGreater(share, 0.97, point["name"])
-                self.assertLess(share, 1.001, point["name"])
+                # With two reads it is 0.5 to 0.6. A worker without a CPU may lose some ms while it
+                # notes an interval, and hear of the window's end some ms late.
+                self.assertGreater(share, 0.8, point["name"])
+                self.assertLess(share, 1.4, point["name"])
 
     def test_waiting_for_a_lock_and_holding_it(self):
         points = self.run_json(QUICK, "--set", "trials=1", "--set", "duration=300ms", "--set",
