@@ -375,6 +375,39 @@ static __attribute__((noinline)) bool phase_changed(struct worker *w, uint32_t w
 	return (word & PHASE_MASK) != PHASE_STOP;
 }
 
+/*
+ * The look at the phase between two operations of a closed loop. ops is w->ops, in
+ * a register: others see it when the phase changes. False: the run is over.
+ */
+static inline __attribute__((always_inline)) bool follow_phase(struct worker *w,
+							       struct control *control,
+							       uint32_t *seen, uint64_t *ops)
+{
+	/* Relaxed: the phase guards no data, it only has to arrive. */
+	uint32_t phase = atomic_load_explicit(&control->phase, memory_order_relaxed);
+
+	if (__builtin_expect(phase == *seen, 1))
+		return true;
+	w->ops = *ops;
+	if (!phase_changed(w, phase))
+		return false;
+	*ops = w->ops;
+	*seen = phase;
+	return true;
+}
+
+/* The next of a closed loop; plain: searches may take their short ways. */
+static inline __attribute__((always_inline)) void closed_op(struct worker *w, uint64_t op,
+							    bool verify, bool record, bool plain)
+{
+	if (plain && op_is_plain_search(op))
+		search_plain(w, op);
+	else if (plain && op_is_timed_search(op))
+		search_timed(w, op);
+	else
+		do_op(w, op, verify, false, record);
+}
+
 /* Until the supervisor says stop. */
 static inline __attribute__((always_inline)) void loop_time(struct worker *w, bool verify,
 							    bool record, bool plain)
@@ -382,26 +415,11 @@ static inline __attribute__((always_inline)) void loop_time(struct worker *w, bo
 	struct control *control = w->job->control;
 	const uint64_t *ring = w->ring;
 	bool thinks = !plain && w->params->think_ns;
-	uint32_t pos = 0, phase, seen = PHASE_WARMUP;
-	uint64_t ops = w->ops, op; /* in a register; w->ops where others look */
+	uint32_t pos = 0, seen = PHASE_WARMUP;
+	uint64_t ops = w->ops;
 
-	for (;;) {
-		/* Relaxed: the phase guards no data, it only has to arrive. */
-		phase = atomic_load_explicit(&control->phase, memory_order_relaxed);
-		if (__builtin_expect(phase != seen, 0)) {
-			w->ops = ops;
-			if (!phase_changed(w, phase))
-				break;
-			ops = w->ops;
-			seen = phase;
-		}
-		op = ring[pos++ % OPSTREAM_LEN];
-		if (plain && op_is_plain_search(op))
-			search_plain(w, op);
-		else if (plain && op_is_timed_search(op))
-			search_timed(w, op);
-		else
-			do_op(w, op, verify, false, record);
+	while (follow_phase(w, control, &seen, &ops)) {
+		closed_op(w, ring[pos++ % OPSTREAM_LEN], verify, record, plain);
 		if (++ops % WORKER_PROGRESS_EVERY == 0)
 			atomic_store_explicit(&w->part->progress, ops, memory_order_relaxed);
 		if (thinks)

@@ -66,7 +66,7 @@ static void loop_chain(struct worker *w)
 	struct control *control = w->job->control;
 	const uint64_t limit = w->params->ops ? w->params->ops : UINT64_MAX;
 	struct ops_marks marks = { false, false };
-	uint32_t at = 0, phase, seen = PHASE_WARMUP;
+	uint32_t at = 0, seen = PHASE_WARMUP, before;
 	uint64_t ops = w->ops, start;
 
 	if (w->params->ops) {
@@ -76,15 +76,11 @@ static void loop_chain(struct worker *w)
 	}
 	start = shmht_ticks_ordered();
 	while (ops < limit) {
-		phase = atomic_load_explicit(&control->phase, memory_order_relaxed);
-		if (__builtin_expect(phase != seen, 0)) {
-			w->ops = ops;
-			if (!phase_changed(w, phase))
-				break;
-			ops = w->ops;
-			seen = phase;
+		before = seen;
+		if (!follow_phase(w, control, &seen, &ops))
+			break;
+		if (__builtin_expect(seen != before, 0))
 			start = shmht_ticks_ordered();
-		}
 		if (w->params->ops) {
 			w->ops = ops;
 			ops_mark(w, &marks);

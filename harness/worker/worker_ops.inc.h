@@ -42,26 +42,17 @@ static inline __attribute__((always_inline)) void loop_ops(struct worker *w, boo
 							   bool record, bool plain)
 {
 	struct control *control = w->job->control;
-	uint64_t op;
-	uint32_t pos = 0, phase, seen = PHASE_MEASURE;
+	uint32_t pos = 0, seen = PHASE_MEASURE;
 	struct ops_marks marks = { false, false };
 
 	begin_window(w);
 	w->seen = seen;
 	atomic_fetch_add(&control->nr_started, 1);
 	while (w->ops < w->params->ops) {
-		phase = atomic_load_explicit(&control->phase, memory_order_relaxed);
-		if (__builtin_expect(phase != seen, 0)) {
-			if (!phase_changed(w, phase))
-				break;
-			seen = phase;
-		}
+		if (!follow_phase(w, control, &seen, &w->ops))
+			break;
 		ops_mark(w, &marks);
-		op = w->ring[pos++ % OPSTREAM_LEN];
-		if (plain && op_is_plain_search(op))
-			search_plain(w, op);
-		else
-			do_op(w, op, verify, false, record);
+		closed_op(w, w->ring[pos++ % OPSTREAM_LEN], verify, record, plain);
 		w->ops++;
 		if (w->ops % WORKER_PROGRESS_EVERY == 0)
 			atomic_store_explicit(&w->part->progress, w->ops, memory_order_relaxed);
