@@ -20,6 +20,9 @@ static bool same_text(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+/* Flags of a compiler that differ in the first of them are to be seen whole. */
+#define SHOWN_COLUMNS 240
+
 /* diag: "b.json: WHAT: found 'y', expected 'x' as in a.json; ADVICE" */
 static int refuse(const struct merge_input *a, const struct merge_input *b, const char *what,
 		  const char *in_a, const char *in_b, const char *advice, FILE *diag)
@@ -27,10 +30,11 @@ static int refuse(const struct merge_input *a, const struct merge_input *b, cons
 	char clean_a[260], clean_b[260];
 
 	fprintf(diag, "%s: %s: found %s%s%s, expected %s%s%s as in %s; %s\n", b->path, what,
-		in_b ? "'" : "", in_b ? result_clean(in_b, 60, clean_b, sizeof(clean_b)) : "none",
+		in_b ? "'" : "",
+		in_b ? result_clean(in_b, SHOWN_COLUMNS, clean_b, sizeof(clean_b)) : "none",
 		in_b ? "'" : "", in_a ? "'" : "",
-		in_a ? result_clean(in_a, 60, clean_a, sizeof(clean_a)) : "none", in_a ? "'" : "",
-		a->path, advice);
+		in_a ? result_clean(in_a, SHOWN_COLUMNS, clean_a, sizeof(clean_a)) : "none",
+		in_a ? "'" : "", a->path, advice);
 	return -EINVAL;
 }
 
