@@ -156,6 +156,18 @@ void ctx_set_table(struct shmht_ctx *ctx, struct shmht *map)
 	ctx->plain = is_plain(ctx);
 }
 
+/* Sequentially consistent, and before the first read section or lock: a writer that
+ * looks at readers' words and does not see it looks before our first load. */
+static void count_slot(struct shmht_ctx *ctx)
+{
+	shm_word *slots_used = &header_of(ctx->map)->slots_used;
+	uint64_t nr = (uint64_t)(ctx->slot - slots_of(ctx->map)) + 1,
+		 used = atomic_load(slots_used);
+
+	while (used < nr && !atomic_compare_exchange_weak(slots_used, &used, nr))
+		;
+}
+
 int shmht_ctx_open(struct shmht *map, struct shmht_ctx **ret_ctx, struct shmht_error *err)
 {
 	const struct geometry *geo = &map->geo;
@@ -199,6 +211,7 @@ int shmht_ctx_open(struct shmht *map, struct shmht_ctx **ret_ctx, struct shmht_e
 	ctx->holder_id = holder_make((uint32_t)(ctx->slot - slots_of(map)),
 				     atomic_load(&ctx->slot->generation));
 	ctx_set_table(ctx, map);
+	count_slot(ctx);
 	r = set_read_mode(ctx, err);
 	if (r)
 		goto out_slot;

@@ -46,8 +46,6 @@ bool rcu_membarrier_usable(void)
 int rcu_ctx_open(struct shmht_ctx *ctx, struct shmht_error *err)
 {
 	struct shm_header *header = header_of(ctx->map);
-	uint64_t idx = (uint64_t)(ctx->slot - slots_of(ctx->map)),
-		 used = atomic_load(&header->slots_used);
 	int r;
 
 	ctx->head.fence = ld(&header->rcu_fence) != 0;
@@ -62,10 +60,6 @@ int rcu_ctx_open(struct shmht_ctx *ctx, struct shmht_error *err)
 			return -ENOSYS;
 		}
 	}
-	/* Sequentially consistent, and before the first section: a writer that does
-	 * not see it looks before our first load. */
-	while (used <= idx && !atomic_compare_exchange_weak(&header->slots_used, &used, idx + 1))
-		;
 	ctx->head.reader = (uint64_t *)(uintptr_t)&ctx->slot->reader[0];
 	ctx->head.epoch = (const uint64_t *)(uintptr_t)&header->rcu_epoch;
 	return 0;

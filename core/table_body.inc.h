@@ -27,7 +27,10 @@
  * kernel hands it on. lock_wait is then called for some milliseconds at a time.
  *
  * Optional too: lock_try_shared, lock_wait_shared, lock_release_shared, with
- * LOCK_HAS_SHARED, where readers need not exclude each other; LOCK_WAITS, the
+ * LOCK_HAS_SHARED, where readers need not exclude each other; lock_drain(l, ctx,
+ * start_ticks) and lock_reader(l, ctx), with LOCK_DRAINS, where a writer who has the
+ * word still waits for readers inside: 0, or -ETIMEDOUT with the word released; and the
+ * holder_id of one of them. LOCK_WAITS, the
  * waiting policies that ctx->wait may name; LOCK_WORKER_BYTES, how much of the
  * worker's line (ctx->slot->lock_local) the lock uses; LOCK_CTX_ENTER, LOCK_CTX_LEAVE and
  * LOCK_MAP_LEAVE for what lives outside the region.

@@ -19,6 +19,10 @@ static __attribute__((noinline, cold)) void note_holder(struct lock *l, struct s
 	ctx->holder_named = true;
 	ctx->holder_seen = ld(LOCK_OWNER(l)) & ~LOCK_OWNER_KEEP;
 #endif
+#if defined(LOCK_DRAINS)
+	if (!ctx->holder_seen)
+		ctx->holder_seen = lock_reader(l, ctx);
+#endif
 }
 
 #ifdef LOCK_HAS_SHARED
@@ -44,7 +48,7 @@ static __attribute__((noinline)) int enter_contended(struct lock *l, struct shmh
 	if (!ctx->timeout_ticks)
 		r = !shared && take_over(l, ctx, false) ? 0 : -ETIMEDOUT;
 	else
-		r = shared ? lock_wait_shared(l, ctx, start) : wait_or_take(l, ctx, start);
+		r = wait_or_take(l, ctx, start, shared);
 	ctx->stats.wait_ticks[ctx->stats.contended++ % SHMHT_WAIT_RING] = shmht_ticks() - start;
 	if (unlikely(r))
 		note_holder(l, ctx);

@@ -14,8 +14,8 @@
 #define SLICE_LAST_NS 4000000u
 #define SLOW_LOOK_NS 10000000u
 
-/* True: it was a dead one's, and is ours now. */
-static bool take_over(struct lock *l, struct shmht_ctx *ctx, bool thoroughly)
+/* True: the word was a dead one's, and is ours now. */
+static bool take_word(struct lock *l, struct shmht_ctx *ctx, bool thoroughly)
 {
 #if defined(LOCK_OWNER)
 	uint32_t word = ld(LOCK_OWNER(l)), owner = word & ~LOCK_OWNER_KEEP;
@@ -36,8 +36,23 @@ static bool take_over(struct lock *l, struct shmht_ctx *ctx, bool thoroughly)
 	return false;
 }
 
+#ifndef LOCK_DRAINS
+#define lock_drain(l, ctx, start_ticks) 0
+#endif
+
+/* As take_word(), and whoever shared the lock is out. */
+static bool take_over(struct lock *l, struct shmht_ctx *ctx, bool thoroughly)
+{
+	return take_word(l, ctx, thoroughly) && !lock_drain(l, ctx, shmht_ticks());
+}
+
 #if defined(LOCK_OWNER)
-static int wait_or_take(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks)
+INLINE int wait_as(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks, bool shared)
+{
+	return shared ? lock_wait_shared(l, ctx, start_ticks) : lock_wait(l, ctx, start_ticks);
+}
+
+static int wait_in_slices(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks, bool shared)
 {
 	const uint64_t ticks = ctx->timeout_ticks, ns = ctx->timeout_ns;
 	uint64_t slice_ns = SLICE_FIRST_NS, used_ns = 0, slow_ns = SLOW_LOOK_NS;
@@ -45,7 +60,7 @@ static int wait_or_take(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ti
 	int r;
 
 	if (!intents_on(ctx))
-		return lock_wait(l, ctx, start_ticks);
+		return wait_as(l, ctx, start_ticks, shared);
 	do {
 		uint64_t now = shmht_ticks(), left = ticks - (now - start_ticks);
 		bool thoroughly;
@@ -54,7 +69,7 @@ static int wait_or_take(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ti
 		ctx->timeout_ticks = (uint64_t)((double)ctx->timeout_ns / ns_per_tick) + 1;
 		if (ctx->timeout_ticks > left)
 			ctx->timeout_ticks = left;
-		r = lock_wait(l, ctx, now);
+		r = wait_as(l, ctx, now, shared);
 		used_ns = (uint64_t)((double)(shmht_ticks() - start_ticks) * ns_per_tick);
 		if (r != -ETIMEDOUT)
 			break;
@@ -62,9 +77,13 @@ static int wait_or_take(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ti
 		thoroughly = used_ns >= slow_ns || used_ns >= ns;
 		if (thoroughly)
 			slow_ns = used_ns + SLOW_LOOK_NS;
-		if (take_over(l, ctx, thoroughly)) {
-			r = 0;
-			break;
+		if (take_word(l, ctx, thoroughly)) {
+			if (!shared) {
+				r = 0;
+				break;
+			}
+			/* What is left to repair is seen by all who come in. */
+			lock_release(l, ctx);
 		}
 		if (slice_ns < SLICE_LAST_NS)
 			slice_ns *= 2;
@@ -73,6 +92,18 @@ static int wait_or_take(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ti
 	ctx->timeout_ns = ns;
 	return r;
 }
+
+/* Readers are waited for until the wait's own end, not a slice's: a writer who let go
+ * of the word in between would let new ones in. */
+static int wait_or_take(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks, bool shared)
+{
+	int r = wait_in_slices(l, ctx, start_ticks, shared);
+
+	return r || shared ? r : lock_drain(l, ctx, start_ticks);
+}
 #else
-#define wait_or_take lock_wait
+INLINE int wait_or_take(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks, bool shared)
+{
+	return shared ? lock_wait_shared(l, ctx, start_ticks) : lock_wait(l, ctx, start_ticks);
+}
 #endif

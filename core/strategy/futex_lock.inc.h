@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The futex mutex behind `futex` and `hybrid`. The word is 0 (free), the
+ * The futex mutex behind `futex`, `hybrid` and the writers of `rwlock`. The word is 0 (free), the
  * owner's holder_id (locked, nobody sleeps) or that id with the WAITERS bit.
  * A free acquire and a release without sleepers stay out of the kernel.
  *
@@ -39,6 +39,7 @@ INLINE bool word_swap(struct lock *l, uint32_t *from, uint32_t to)
 						       memory_order_acquire);
 }
 
+#ifndef LOCK_HAS_SHARED
 INLINE bool lock_try(struct lock *l, struct shmht_ctx *ctx)
 {
 	uint32_t free = 0;
@@ -46,6 +47,7 @@ INLINE bool lock_try(struct lock *l, struct shmht_ctx *ctx)
 	return atomic_compare_exchange_strong_explicit(&l->word, &free, ctx->holder_id,
 						       memory_order_acquire, memory_order_relaxed);
 }
+#endif
 
 /* As long as the word is free it is taken, whatever the time says. */
 static bool word_take(struct lock *l, struct shmht_ctx *ctx, uint32_t *word)
@@ -55,6 +57,21 @@ static bool word_take(struct lock *l, struct shmht_ctx *ctx, uint32_t *word)
 			      ld(&l->sleepers) ? ctx->holder_id | WAITERS : ctx->holder_id))
 			return true;
 	return false;
+}
+
+/* Until somebody wakes us, or the word is no longer this one. */
+static int word_sleep(struct lock *l, struct shmht_ctx *ctx, uint32_t word,
+		      const struct timespec *deadline)
+{
+	int r = 0;
+
+	atomic_fetch_add(&l->sleepers, 1);
+	if (word & WAITERS || word_swap(l, &word, word | WAITERS)) {
+		note_park(ctx, l);
+		r = futex_wait(&l->word, word | WAITERS, deadline);
+	}
+	atomic_fetch_sub(&l->sleepers, 1);
+	return r;
 }
 
 static int park(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks)
@@ -70,12 +87,7 @@ static int park(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks)
 			return 0;
 		if (r == -ETIMEDOUT)
 			return r;
-		atomic_fetch_add(&l->sleepers, 1);
-		if (word & WAITERS || word_swap(l, &word, word | WAITERS)) {
-			note_park(ctx, l);
-			r = futex_wait(&l->word, word | WAITERS, &deadline);
-		}
-		atomic_fetch_sub(&l->sleepers, 1);
+		r = word_sleep(l, ctx, word, &deadline);
 	}
 }
 

@@ -48,6 +48,14 @@ static int op_remove(struct shmht_ctx *ctx)
 	return shmht_remove(ctx, &the_key, sizeof(the_key));
 }
 
+static int op_search(struct shmht_ctx *ctx)
+{
+	uint64_t value[8];
+	size_t len;
+
+	return shmht_search(ctx, &the_key, sizeof(the_key), value, sizeof(value), &len);
+}
+
 static int op_flush(struct shmht_ctx *ctx)
 {
 	return shmht_flush(ctx);
@@ -86,5 +94,8 @@ static const struct scene scenes[] = {
 	{ "remove_oldest", op_oldest, 32, 12, 0, 0, OLD | ABSENT, false, false, ALONE },
 	{ "attach and detach", op_update, 32, 3, 2, OLD | NEW, OLD, false, false, ATTACHES },
 	{ "update, two waiting", op_update, 32, 16, 5, OLD | NEW, OLD, false, false, WAITED_FOR },
+	{ "search", op_search, 32, 16, 5, OLD, OLD, false, true, ALONE },
+	{ "search, two waiting", op_search, 32, 16, 5, OLD, OLD, false, false, WAITED_FOR },
+	{ "search, waiting for a lock", op_search, 32, 16, 5, OLD, OLD, false, false, WAITS },
 	{ "waiting for a lock", op_update, 32, 16, 5, OLD | NEW, OLD, false, false, WAITS },
 };

@@ -19,7 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 OPERATIONS = ("op_search", "op_insert", "op_update", "op_upsert", "op_remove",
               "op_search_many")
 ALLOWED_INSIDE = re.compile(r"^grow(\.|$)")
-TAKES = re.compile(r"pthread_(mutex|rwlock)_(try|clock)|sem_(try|clock)wait|semtimedop")
+TAKES = re.compile(r"pthread_mutex_(try|clock)|sem_(try|clock)wait|semtimedop")
 INDIRECT = re.compile(r"^(notrack )?(call|jmp)q?\s+\*")
 LINE = re.compile(r"^\s*([0-9a-f]+):\t(.*)$")
 

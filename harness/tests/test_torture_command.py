@@ -161,7 +161,7 @@ class Recovery(Torture):
     """Random kills at 8 processes: nothing wrong, nobody stuck. 10,000 per lock and
     what it costs those who wait: scripts/nightly-torture."""
 
-    LOCKS = ("futex", "hybrid", "handoff", "spin", "tas", "mutex-robust", "sysv")
+    LOCKS = ("futex", "hybrid", "handoff", "rwlock", "spin", "tas", "mutex-robust", "sysv")
     KILLS = 34  # of each: 200 and some in all
 
     def storm(self, lock, *sets):
