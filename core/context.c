@@ -53,6 +53,7 @@ static bool slot_claim(struct shm_slot *slot, uint32_t tid)
 	st(&slot->start_time, 0);
 	/* A predecessor may have died in a read section. */
 	st_release(&slot->reader[0], 0);
+	atomic_store(&slot->grace_pid, 0);
 	atomic_fetch_add(&slot->generation, 1);
 	st(&slot->pid, (uint64_t)getpid());
 	/* Pairs with the acquire in slot_alive() and in shmht_ctx_holder(). */
@@ -115,13 +116,12 @@ static int set_read_mode(struct shmht_ctx *ctx, struct shmht_error *err)
 				return -ENOMEM;
 			}
 		}
-	} else if (ctx->read == SHMHT_READ_RCU) {
-		ctx->own_ops.search = search_rcu;
-		ctx->own_ops.search_many = search_many_rcu;
-		ctx->own_ops.lookup = lookup_rcu;
-		return rcu_ctx_open(ctx, err);
+		return 0;
 	}
-	return 0;
+	ctx->own_ops.search = search_rcu;
+	ctx->own_ops.search_many = search_many_rcu;
+	ctx->own_ops.lookup = lookup_rcu;
+	return ctx->read == SHMHT_READ_RCU ? rcu_ctx_open(ctx, err) : grace_ctx_open(ctx, err);
 }
 
 /* But for the hold, which can change. */
@@ -231,6 +231,7 @@ int shmht_ctx_open(struct shmht *map, struct shmht_ctx **ret_ctx, struct shmht_e
 	return 0;
 
 out_slot:
+	grace_ctx_close(ctx);
 	free(ctx->bounce);
 	life_release(ctx->slot);
 out_unmap:
@@ -247,6 +248,7 @@ void shmht_ctx_close(struct shmht_ctx *ctx)
 		st_release(&ctx->slot->reader[0], 0);
 		if (ctx->map->strategy->ctx_leave)
 			ctx->map->strategy->ctx_leave(ctx);
+		grace_ctx_close(ctx);
 		life_release(ctx->slot);
 	}
 	free(ctx->bounce);
@@ -269,7 +271,7 @@ void shmht_ctx_set_timeout(struct shmht_ctx *ctx, uint64_t timeout_ns)
 /* What decides whether an operation takes its short ways. */
 static void set_ways(struct shmht_ctx *ctx)
 {
-	ctx->leaves_late = ctx->hold_ticks || ctx->timed;
+	ctx->leaves_late = ctx->hold_ticks || ctx->timed || ctx->announces;
 	/* Without a lock a search is no section that could be timed. */
 	ctx->plain = !ctx->hold_ticks && is_plain(ctx) &&
 		     !(ctx->timed && ctx->read == SHMHT_READ_LOCKED);

@@ -18,6 +18,7 @@ struct shmht {
 	struct geometry geo; /* derived here, never read back from the region */
 	const struct shmht_strategy *strategy;
 	enum shmht_read read;
+	const struct shmht_grace *grace; /* read = urcu, unless an observer */
 	enum shmht_wait wait;
 	bool observer; /* mapped read-only */
 	enum shmht_robust robust;
@@ -66,6 +67,7 @@ struct shmht_ctx {
 	bool plain;
 	bool timed;	  /* the next critical section is: shmht_ctx_time_section() */
 	bool leaves_late; /* there is something to do before a stripe's lock is released */
+	bool announces;	  /* such as to say that this thread is quiescent: read = urcu */
 	uint64_t hold_ticks;
 	uint64_t entered_ticks, entered_wait; /* of the section that is timed */
 	uint64_t contended_before;	      /* stats.contended when it was asked for */
@@ -146,6 +148,23 @@ int rcu_ctx_open(struct shmht_ctx *ctx, struct shmht_error *err);
 int rcu_epoch_advance(struct shmht_ctx *ctx, uint64_t *ret_epoch);
 /* 0 once they have; -ETIMEDOUT, with the holder noted; -EBUSY instead of a wait. */
 int rcu_epoch_wait(struct shmht_ctx *ctx, uint64_t epoch, bool may_wait);
+
+/* grace.c: rcu's own grace periods, or those of the caller (read = urcu). */
+static inline bool reads_in_sections(uint32_t read)
+{
+	return read >= SHMHT_READ_RCU;
+}
+
+/* -EINVAL when read = urcu and it is missing or not whole. */
+int grace_check(enum shmht_read read, const struct shmht_grace *grace, struct shmht_error *err);
+int grace_ctx_open(struct shmht_ctx *ctx, struct shmht_error *err);
+void grace_ctx_close(struct shmht_ctx *ctx);
+/* What was unlinked until now may be reused once grace_wait() of this returned 0. */
+int grace_start(struct shmht_ctx *ctx, uint64_t *ret_started);
+int grace_wait(struct shmht_ctx *ctx, uint64_t started);
+/* This thread uses nothing just now; nothing, until its next section. */
+void grace_quiescent(struct shmht_ctx *ctx);
+void grace_rest(struct shmht_ctx *ctx);
 
 /* A timed section's beginning and, its lock still held, its end. */
 void section_begins(struct shmht_ctx *ctx);

@@ -151,9 +151,8 @@ static const struct field header_fields[] = {
 	AT(struct shm_header, pad, "padding"),
 };
 static const struct field slot_fields[] = {
-	AT(struct shm_slot, life, "life"),
-	AT(struct shm_slot, lock_local, "lock_local"),
-	AT(struct shm_slot, reader, "reader"),
+	AT(struct shm_slot, life, "life"),     AT(struct shm_slot, lock_local, "lock_local"),
+	AT(struct shm_slot, reader, "reader"), AT(struct shm_slot, grace_pid, "grace"),
 	AT(struct shm_slot, spare, "padding"),
 };
 static const struct field stripe_fields[] = {

@@ -102,7 +102,9 @@ struct shm_slot {
 	shm_word robust_spare[3];
 	unsigned char lock_local[LINE_BYTES]; /* a queue lock's node */
 	shm_word reader[8];		      /* [0]: epoch of the read section; 0: in none */
-	shm_word spare[8];
+	/* read = urcu: whose grace periods this context relies on. Compared, never followed. */
+	shm_word grace_pid, grace_object;
+	shm_word spare[6];
 };
 
 /*

@@ -94,8 +94,8 @@ int find_strategy(const char *name, enum shmht_read read,
 			SHMHT_STRATEGY_ABI, (unsigned long long)LAYOUT_HASH);
 		return -ENOSYS;
 	}
-	if ((unsigned int)read > SHMHT_READ_RCU) {
-		error_set(err, "read mode %d; allowed: 0 (locked), 1 (seqlock), 2 (rcu)",
+	if (!shmht_read_name(read)) {
+		error_set(err, "read mode %d; allowed: 0 (locked), 1 (seqlock), 2 (rcu), 3 (urcu)",
 			  (int)read);
 		return -ENOSYS;
 	}
@@ -172,6 +172,10 @@ int shmht_create(const struct shmht_config *cfg, struct shmht **ret_map, struct 
 		return -ENOMEM;
 	map->fd = -1;
 	map->read = cfg->read;
+	map->grace = cfg->grace;
+	r = grace_check(cfg->read, cfg->grace, err);
+	if (r)
+		goto out_free;
 	r = hash_choose(map, cfg, err);
 	if (r)
 		goto out_free;

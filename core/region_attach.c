@@ -225,9 +225,10 @@ int shmht_attach(int fd, const struct shmht_attach_options *opt, struct shmht **
 	if (r)
 		goto out_free;
 	header_get_strategy(&copy, name);
-	if (ld(&copy.read_mode) > SHMHT_READ_RCU) {
+	if (ld(&copy.read_mode) > SHMHT_READ_URCU) {
 		error_set(err,
-			  "header: read mode is %llu; allowed: 0 (locked), 1 (seqlock), 2 (rcu)",
+			  "header: read mode is %llu; allowed: 0 (locked), 1 (seqlock), 2 (rcu), 3 "
+			  "(urcu)",
 			  (unsigned long long)ld(&copy.read_mode));
 		r = -ENOSYS;
 		goto out_detach;
@@ -235,6 +236,10 @@ int shmht_attach(int fd, const struct shmht_attach_options *opt, struct shmht **
 	map->read = (enum shmht_read)ld(&copy.read_mode);
 	map->generation = ld(&copy.generation);
 	r = check_wishes(&copy, opt, name, err);
+	if (r)
+		goto out_detach;
+	map->grace = map->observer ? NULL : opt->grace;
+	r = map->observer ? 0 : grace_check(map->read, map->grace, err);
 	if (r)
 		goto out_detach;
 	r = find_strategy(name, map->read, &map->strategy, err);

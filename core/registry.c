@@ -119,6 +119,13 @@ int shmht_strategy_add(const struct shmht_strategy_file *file, const char *build
 	return 0;
 }
 
+const char *shmht_read_name(enum shmht_read read)
+{
+	static const char *const names[] = { "locked", "seqlock", "rcu", "urcu" };
+
+	return (unsigned int)read < sizeof(names) / sizeof(names[0]) ? names[read] : NULL;
+}
+
 const char *shmht_wait_name(enum shmht_wait wait)
 {
 	static const char *const names[SHMHT_WAIT_NR] = { "own", "spin", "yield", "park" };

@@ -160,7 +160,7 @@ INLINE int drop_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct s
 {
 	int r = retire_prepare(ctx, stripe, lockless);
 
-	if (likely(!r) && (!lockless || ctx->read != SHMHT_READ_RCU))
+	if (likely(!r) && (!lockless || !reads_in_sections(ctx->read)))
 		r = make_room(ctx, stripe);
 	if (unlikely(r))
 		return r;

@@ -45,6 +45,9 @@ static __attribute__((noinline)) int enter_contended(struct lock *l, struct shmh
 	int r;
 
 	PROBE(contended, l, ctx);
+	/* The holder may be waiting for this thread's quiescence: see grace.c. */
+	if (ctx->announces)
+		grace_rest(ctx);
 	if (!ctx->timeout_ticks)
 		r = !shared && take_over(l, ctx, false) ? 0 : -ETIMEDOUT;
 	else
@@ -202,12 +205,16 @@ INLINE int enter_as(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool share
  */
 static __attribute__((noinline)) void leave_late(struct shmht_ctx *ctx)
 {
-	uint64_t start = shmht_ticks();
+	if (ctx->hold_ticks) {
+		uint64_t start = shmht_ticks();
 
-	while (ctx->hold_ticks && shmht_ticks() - start < ctx->hold_ticks)
-		shmht_pause();
+		while (shmht_ticks() - start < ctx->hold_ticks)
+			shmht_pause();
+	}
 	if (ctx->timed)
 		section_ends(ctx);
+	if (ctx->announces)
+		grace_quiescent(ctx);
 }
 
 /* With the time that shmht_ctx_set_hold() asks for spent inside the section, and the

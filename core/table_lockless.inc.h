@@ -54,7 +54,7 @@ static __attribute__((noinline)) int limbo_turn(struct shmht_ctx *ctx, struct sh
 	int r;
 
 	if (chain_len(closed)) {
-		r = rcu_epoch_wait(ctx, ld(&stripe->limbo_epoch), true);
+		r = grace_wait(ctx, ld(&stripe->limbo_epoch));
 		if (r)
 			return r;
 	}
@@ -75,7 +75,7 @@ static __attribute__((noinline)) int limbo_turn(struct shmht_ctx *ctx, struct sh
 	}
 	if (!chain_len(ld(&stripe->limbo)))
 		return 0;
-	r = rcu_epoch_advance(ctx, &epoch);
+	r = grace_start(ctx, &epoch);
 	if (r)
 		return r;
 	intent_restore(ctx, stripe);
@@ -89,7 +89,7 @@ static __attribute__((noinline)) int limbo_turn(struct shmht_ctx *ctx, struct sh
 /* Before a commit that removes a cell: afterwards nothing may fail. */
 INLINE int retire_prepare(struct shmht_ctx *ctx, struct shm_stripe *stripe, bool lockless)
 {
-	if (!lockless || ctx->read != SHMHT_READ_RCU ||
+	if (!lockless || !reads_in_sections(ctx->read) ||
 	    likely(chain_len(ld(&stripe->limbo)) < ctx->limbo_half))
 		return 0;
 	return limbo_turn(ctx, stripe);
@@ -122,7 +122,7 @@ INLINE void put_in_limbo(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint3
 
 INLINE void retire(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint32_t cell, bool lockless)
 {
-	if (!lockless || ctx->read != SHMHT_READ_RCU)
+	if (!lockless || !reads_in_sections(ctx->read))
 		put(ctx, stripe, cell);
 	else
 		put_in_limbo(ctx, stripe, cell);

@@ -92,7 +92,7 @@ static void repair_retire(struct shmht_ctx *ctx, struct shm_stripe *stripe, uint
 
 	if (is_first(loaded, cell) || is_first(limbo, cell))
 		return;
-	if (ctx->read != SHMHT_READ_RCU && room)
+	if (!reads_in_sections(ctx->read) && room)
 		put(ctx, stripe, cell);
 	else
 		put_in_limbo(ctx, stripe, cell);

@@ -10,6 +10,7 @@
 #include <xxhash.h>
 
 #include "gbench_shim.h"
+#include "lock/grace.h"
 #include "shmht.h"
 #include "shmht_clock.h"
 #include "stats/hist.h"
@@ -70,7 +71,8 @@ static bool open_table(struct gbench_state *state, const struct setting *setting
 				    .value_size = 64,
 				    .stripes = 1,
 				    .strategy = setting->strategy,
-				    .read = setting->read };
+				    .read = read_mode(setting->read),
+				    .grace = grace_of(setting->read) };
 	struct shmht_error err = { .text = "the table could not be filled" };
 
 	if (shmht_create(&cfg, &table->map, &err)) {
@@ -215,6 +217,25 @@ static void insert_remove(struct gbench_state *state, const void *arg)
 	close_table(&table);
 }
 
+/* Nothing inside: what reading in place costs beside the search. */
+static void section(struct gbench_state *state, const void *arg)
+{
+	struct table table;
+	int bad = 0;
+
+	if (!open_table(state, arg, &table))
+		return;
+	while (gbench_next(state)) {
+		for (uint32_t i = 0; i < GBENCH_BATCH; i++) {
+			bad |= shmht_read_begin(table.ctx);
+			shmht_read_end(table.ctx);
+		}
+	}
+	if (bad)
+		gbench_fail(state, "a section could not begin");
+	close_table(&table);
+}
+
 static void attach(struct gbench_state *state, const void *arg)
 {
 	struct table table;
@@ -296,8 +317,10 @@ int main(int argc, char **argv)
 {
 	static struct setting settings[64];
 	static const struct setting lockless[] = { { "futex", SHMHT_READ_SEQLOCK },
-						   { "futex", SHMHT_READ_RCU } };
-	static const char *const reads[] = { "seqlock", "rcu" };
+						   { "futex", SHMHT_READ_RCU },
+						   { "futex", SHMHT_READ_URCU },
+						   { "futex", READ_URCU_QSBR } };
+	static const char *const reads[] = { "seqlock", "rcu", "urcu", "urcu-qsbr" };
 	const struct shmht_strategy *strategy;
 
 	gbench_register("clock/ticks", clock_ticks, NULL);
@@ -313,11 +336,15 @@ int main(int argc, char **argv)
 		name_and_register("search_many", strategy->name, "", search_many, &settings[i]);
 		name_and_register("insert_remove", strategy->name, "", insert_remove, &settings[i]);
 	}
-	for (uint32_t i = 0; i < 2; i++) {
+	for (uint32_t i = 0; i < 4; i++) {
+		if (grace_missing(lockless[i].read))
+			continue;
 		name_and_register("search_hit", "futex", reads[i], search_hit, &lockless[i]);
 		name_and_register("search_miss", "futex", reads[i], search_miss, &lockless[i]);
 		name_and_register("search_many", "futex", reads[i], search_many, &lockless[i]);
 		name_and_register("insert_remove", "futex", reads[i], insert_remove, &lockless[i]);
+		if (read_in_sections(lockless[i].read))
+			name_and_register("section", reads[i], "", section, &lockless[i]);
 	}
 	gbench_register("attach", attach, &lockless[0]);
 	return gbench_run(argc, argv);

@@ -74,8 +74,15 @@ struct shmht_error {
  *		is not reused before its end. A key that is not found is looked for
  *		again only when the bucket was split meanwhile (a table that grows),
  *		which can happen as often as a stripe's number of buckets doubles.
+ *	urcu	as rcu, but sections and grace periods are the caller's own (struct
+ *		shmht_grace), such as liburcu's: threads of one process alone.
  */
-enum shmht_read { SHMHT_READ_LOCKED = 0, SHMHT_READ_SEQLOCK = 1, SHMHT_READ_RCU = 2 };
+enum shmht_read {
+	SHMHT_READ_LOCKED = 0,
+	SHMHT_READ_SEQLOCK = 1,
+	SHMHT_READ_RCU = 2,
+	SHMHT_READ_URCU = 3,
+};
 /* How a contended acquire waits, where the strategy has the choice. */
 enum shmht_wait {
 	SHMHT_WAIT_OWN = 0, /* as the strategy does by itself */
@@ -103,6 +110,32 @@ typedef uint64_t (*shmht_hash_fn)(const void *key, size_t key_len, uint64_t seed
 
 #define SHMHT_HASH_KEY_BYTES 16u
 #define SHMHT_CHAIN_MAX 65535u
+
+/*
+ * read = urcu: what protects readers, as the process has it. All contexts of a table
+ * that are alive at a time bring the same one, and none may be of another process,
+ * whose readers it does not see. The functions concern the calling thread; none
+ * can fail. They are not called under a section but for read_end. The object has to
+ * live as long as the maps that name it.
+ */
+struct shmht_grace {
+	const char *name;
+	/* A context opens, and closes, on this thread: as often as it has contexts. */
+	void (*enter)(void);
+	void (*leave)(void);
+	/* Around what a reader may use; the core does not nest them. */
+	void (*read_begin)(void);
+	void (*read_end)(void);
+	/* wait() returns once all sections that ran at start(), by any thread, have ended:
+	 * true when it took a wait. It has no deadline, and is called under a stripe's lock. */
+	uint64_t (*start)(void);
+	bool (*wait)(uint64_t started);
+	/* NULL, or where readers are waited for outside of sections, too (quiescent-state
+	 * based): quiescent() says that the thread uses nothing just now; rest(), that it
+	 * uses nothing until its next read_begin(). */
+	void (*quiescent)(void);
+	void (*rest)(void);
+};
 
 struct shmht_config {
 	uint64_t capacity;    /* entries that always fit, whatever the keys */
@@ -134,6 +167,7 @@ struct shmht_config {
 	 * not come to (buckets have 4 entries on average).
 	 */
 	uint32_t chain_max;
+	const struct shmht_grace *grace; /* read = urcu: must be there; else not looked at */
 };
 
 struct shmht_attach_options {
@@ -141,7 +175,8 @@ struct shmht_attach_options {
 	int read;	      /* enum shmht_read, or -1: whatever the header says */
 	shmht_hash_fn hash;   /* the hash given at creation, or NULL */
 	uint32_t flags;
-	const void *hash_key; /* the key given at creation, or NULL */
+	const void *hash_key;		 /* the key given at creation, or NULL */
+	const struct shmht_grace *grace; /* read = urcu: as at creation; not for observing */
 };
 
 #define SHMHT_ATTACH_VERIFY 1u /* run shmht_check() before returning */
@@ -197,7 +232,7 @@ SHMHT_MUST_CHECK int shmht_create(const struct shmht_config *cfg, struct shmht *
  * or seals; -EMEDIUMTYPE: another strategy, read mode or hash than asked for;
  * -ENOKEY, -EKEYREJECTED: its hash has a key, and none or another was given;
  * -EBUSY: being converted by shmht_reopen(); -ESTALE: destroyed; -ENOSYS: the
- * strategy it names is not in this build.
+ * strategy it names is not in this build; -EINVAL: read = urcu, and no grace given.
  */
 SHMHT_MUST_CHECK int shmht_attach(int fd, const struct shmht_attach_options *opt,
 				  struct shmht **ret_map, struct shmht_error *err);
@@ -232,10 +267,18 @@ void shmht_info(const struct shmht *map, struct shmht_info *ret_info);
  */
 SHMHT_MUST_CHECK int shmht_populate(const struct shmht *map);
 
-/* -EUSERS: max_workers contexts are alive, or the strategy allows fewer. */
+/* -EUSERS: max_workers contexts are alive, or the strategy allows fewer. -EXDEV: read =
+ * urcu, and a context of another process, or with another grace, is alive. */
 SHMHT_MUST_CHECK int shmht_ctx_open(struct shmht *map, struct shmht_ctx **ret_ctx,
 				    struct shmht_error *err);
 void shmht_ctx_close(struct shmht_ctx *ctx);
+
+/*
+ * Nothing will be asked of this context for a while. With read = urcu and a grace that
+ * waits for idle threads, too, changes by others wait for ever without it; else, and
+ * within a read section, it does nothing. The next operation ends the rest.
+ */
+void shmht_ctx_rest(struct shmht_ctx *ctx);
 
 /* How long an operation waits for a lock. Default 1 s; 0: try once. */
 void shmht_ctx_set_timeout(struct shmht_ctx *ctx, uint64_t timeout_ns);
@@ -349,8 +392,9 @@ struct shmht_ctx_head {
 	const struct shmht_ops *ops; /* NULL in a child of fork: wiped */
 	uint64_t *reader;	     /* this context's word for read sections; NULL: none */
 	const uint64_t *epoch;
-	uint32_t depth; /* of nested read sections */
-	uint32_t fence; /* no membarrier(2) here: sections order themselves */
+	uint32_t depth;			 /* of nested read sections */
+	uint32_t fence;			 /* no membarrier(2) here: sections order themselves */
+	const struct shmht_grace *grace; /* read = urcu; reader is NULL then */
 };
 
 #define SHMHT_CALL(ctx, op, ...)                                             \
@@ -404,21 +448,27 @@ static inline int shmht_search_many(struct shmht_ctx *ctx, struct shmht_sought *
 }
 
 /*
- * A read section (read = rcu): what shmht_lookup() returned stays as it is until
+ * A read section (read = rcu, urcu): what shmht_lookup() returned stays as it is until
  * the section ends, whatever others do meanwhile. Wait-free, and writes one line
  * that is this context's own. Sections nest. Only searches and look-ups are
  * allowed inside: whatever takes a lock answers -EDEADLK there, because its
  * holder may be waiting for this very section to end. Keep sections short:
  * while one lasts, what others remove piles up, and when the room for that is
- * used up they get -ETIMEDOUT, with this context named as the holder.
+ * used up they get -ETIMEDOUT, with this context named as the holder; with urcu
+ * they wait until it ends.
  * -EOPNOTSUPP when the table's read mode has no sections.
  */
 SHMHT_MUST_CHECK static inline int shmht_read_begin(struct shmht_ctx *ctx)
 {
 	struct shmht_ctx_head *head = (struct shmht_ctx_head *)ctx;
 
-	if (__builtin_expect(!head->reader, 0))
-		return head->ops ? -95 /* -EOPNOTSUPP */ : -116 /* -ESTALE */;
+	if (__builtin_expect(!head->reader, 0)) {
+		if (!head->grace)
+			return head->ops ? -95 /* -EOPNOTSUPP */ : -116 /* -ESTALE */;
+		if (!head->depth++)
+			head->grace->read_begin();
+		return 0;
+	}
 	/* Constants are stored where they can be: a counter in memory that each
 	 * section changes twice would be a chain of store-to-load forwards. */
 	if (__builtin_expect(head->depth != 0, 0)) {
@@ -446,6 +496,10 @@ static inline void shmht_read_end(struct shmht_ctx *ctx)
 
 	if (__builtin_expect(head->depth == 1, 1)) {
 		head->depth = 0;
+		if (__builtin_expect(!head->reader, 0)) {
+			head->grace->read_end();
+			return;
+		}
 		/* The release pairs with the look at this word in core/rcu.c. */
 		__atomic_store_n(head->reader, (uint64_t)0, __ATOMIC_RELEASE);
 	} else if (head->depth) {
@@ -454,7 +508,7 @@ static inline void shmht_read_end(struct shmht_ctx *ctx)
 }
 
 /* Where the value is, in the table itself: no copy. Inside a read section only
- * (-EINVAL), read = rcu only (-EOPNOTSUPP). 8-byte aligned. -ENOENT. */
+ * (-EINVAL), read = rcu or urcu only (-EOPNOTSUPP). 8-byte aligned. -ENOENT. */
 static inline int shmht_lookup(struct shmht_ctx *ctx, const void *key, size_t key_len,
 			       const void **ret_value, size_t *ret_len)
 {
@@ -517,7 +571,7 @@ int shmht_observe_count(struct shmht *map, uint64_t *ret_count);
 struct shmht_user {
 	pid_t pid, tid;
 	enum shmht_holder_state state;
-	bool reading; /* in a read section */
+	bool reading; /* in a read section; of read = urcu it is not known */
 };
 
 /* Of slot i, below the table's max_workers. -ENOENT: nobody's, -EINVAL: no such slot. */
@@ -541,6 +595,8 @@ uint64_t shmht_fingerprint(const struct shmht *map);
 uint64_t shmht_layout_hash(void);
 /* "own", "spin", "yield", "park"; NULL past the last. */
 const char *shmht_wait_name(enum shmht_wait wait);
+/* "locked", "seqlock", "rcu", "urcu"; NULL past the last. */
+const char *shmht_read_name(enum shmht_read read);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

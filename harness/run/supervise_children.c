@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lock/grace.h"
 #include "run/pin.h"
 #include "run/supervise_internal.h"
 #include "shmht_clock.h"
@@ -159,11 +160,13 @@ static void count_in_child(const struct run *run, const struct child *child)
 
 static int child_attaches(struct run *run, struct shmht **ret_map, struct shmht_error *err)
 {
+	const struct shmht_attach_options opt = { .read = -1,
+						  .grace = grace_of(run->point->params.read) };
 	int r;
 
 	if (run->target)
 		return run->table ? 0 : run->target->create(&run->point->params, &run->table, err);
-	r = shmht_attach(shmht_fd(run->map), NULL, ret_map, err);
+	r = shmht_attach(shmht_fd(run->map), &opt, ret_map, err);
 	if (!r)
 		shmht_detach(run->map);
 	return r;

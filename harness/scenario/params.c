@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lock/grace.h"
 #include "scenario/scenario_internal.h"
 #include "scenario/units.h"
 
@@ -212,7 +213,8 @@ struct shmht_config params_table(const struct params *params)
 		.stripes = params->stripes,
 		.max_workers = params->procs < 64 ? 64 : params->procs,
 		.strategy = strategy ? strategy->name : params->lock,
-		.read = params->read,
+		.read = read_mode(params->read),
+		.grace = grace_of(params->read),
 		.wait = params->wait,
 		.robust = params->robust,
 		.pages = params->pages,

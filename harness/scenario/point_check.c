@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lock/grace.h"
 #include "run/host.h"
 #include "run/legs.h"
 #include "scenario/scenario_internal.h"
@@ -304,6 +305,27 @@ static bool check_many(const struct expansion *x, const struct params *params)
 	return false;
 }
 
+/* liburcu sees the readers of its own process alone. */
+static bool check_read(const struct expansion *x, struct draft *draft, char **ret_skip)
+{
+	struct params *params = &draft->params;
+	const char *missing = grace_missing(params->read);
+
+	if (!read_is_urcu(params->read))
+		return true;
+	if (draft->given[KEY_WORKERS] && params->workers != WORKERS_THREAD) {
+		point_error(x, KEY_WORKERS,
+			    "allowed with read = urcu or urcu-qsbr: thread; liburcu protects the "
+			    "threads of one process, read = rcu is for processes");
+		return false;
+	}
+	params->workers = WORKERS_THREAD;
+	if (missing)
+		skip(ret_skip, "read %s: %s", params->read == READ_URCU_QSBR ? "urcu-qsbr" : "urcu",
+		     missing);
+	return true;
+}
+
 /* A killed thread takes its whole process along. */
 static bool check_faults(const struct expansion *x, const struct params *params)
 {
@@ -470,6 +492,7 @@ enum verdict point_check(const struct expansion *x, struct draft *draft, char **
 	good &= check_length(x, draft);
 	good &= check_load(x, draft);
 	good &= check_verify(x, draft);
+	good &= check_read(x, draft, ret_skip_reason);
 	good &= check_faults(x, params);
 	good &= check_many(x, params);
 	good &= target ? check_target(x, draft, target, ret_skip_reason) : check_region(x, draft);

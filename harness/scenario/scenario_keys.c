@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lock/grace.h"
 #include "scenario/scenario_internal.h"
 #include "scenario/units.h"
 
@@ -17,10 +18,9 @@ _Static_assert(sizeof(enum shmht_wait) == sizeof(unsigned int) &&
 	       "words are stored as unsigned");
 
 static const struct word read_words[] = {
-	{ "locked", SHMHT_READ_LOCKED },
-	{ "seqlock", SHMHT_READ_SEQLOCK },
-	{ "rcu", SHMHT_READ_RCU },
-	{ NULL, 0 },
+	{ "locked", SHMHT_READ_LOCKED }, { "seqlock", SHMHT_READ_SEQLOCK },
+	{ "rcu", SHMHT_READ_RCU },	 { "urcu", SHMHT_READ_URCU },
+	{ "urcu-qsbr", READ_URCU_QSBR }, { NULL, 0 },
 };
 static const struct word robust_words[] = {
 	{ "on", SHMHT_ROBUST_ON },
@@ -65,7 +65,8 @@ const struct key scenario_keys[KEY_NR] = {
 		       "lock strategy; all = each that can run the point; a path = built elsewhere",
 		       OWN(lock, NULL) },
 	[KEY_READ] = { "read", "locked",
-		       "how searches read: under the lock; optimistic copy; wait-free, zero-copy",
+		       "how searches read: under the lock; optimistic copy; wait-free, zero-copy; "
+		       "as rcu, but by liburcu (memb, qsbr), workers being threads",
 		       WORDS(read, read_words) },
 	[KEY_ROBUST] = { "robust", "on",
 			 "take over a dead holder's lock, where the strategy can; else off",

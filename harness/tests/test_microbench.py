@@ -29,8 +29,9 @@ class Microbench(unittest.TestCase):
         wanted = {"%s/%s" % (part, name) for name in strategies
                   for part in ("lock_unlock", "search_hit", "search_miss", "search_many",
                                "insert_remove")}
-        wanted |= {"%s/futex/%s" % (part, read) for read in ("seqlock", "rcu")
+        wanted |= {"%s/futex/%s" % (part, read) for read in ("seqlock", "rcu", "urcu", "urcu-qsbr")
                    for part in ("search_hit", "search_miss", "search_many", "insert_remove")}
+        wanted |= {"section/%s" % read for read in ("rcu", "urcu", "urcu-qsbr")}
         wanted |= {"attach", "hash/16", "histogram_record", "clock/ticks", "clock/ticks_ordered",
                    "clock/monotonic"}
         self.assertEqual(set(rows), wanted)

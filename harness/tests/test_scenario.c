@@ -45,7 +45,8 @@ static const struct bad bad_values[] = {
 	{ "[a]\nlock = all, sem\n", "t.ini:2: key 'lock': found 'all' (stands alone, not in a "
 				    "list), " },
 	{ "[a]\nread = seqlok\n",
-	  "t.ini:2: key 'read': found 'seqlok', allowed locked, seqlock, rcu; did you " },
+	  "t.ini:2: key 'read': found 'seqlok', allowed locked, seqlock, rcu, urcu, "
+	  "urcu-qsbr; did you " },
 	{ "[a]\nworkers = 4\n", "t.ini:2: key 'workers': found '4', allowed process, thread; how "
 				"many there are is key 'procs'\n" },
 	{ "[a]\nstripes = 3\n", "t.ini:2: key 'stripes': found '3' (not a power of two), allowed "

@@ -63,7 +63,6 @@ static void show(const char *pid, const char *fd, const char *path)
 {
 	static const struct shmht_attach_options observe = { .read = -1,
 							     .flags = SHMHT_ATTACH_OBSERVE };
-	static const char *const reads[] = { "locked", "seqlock", "rcu" };
 	struct shmht_error err = { "" };
 	int own = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r;
 	struct shmht_info info;
@@ -80,7 +79,7 @@ static void show(const char *pid, const char *fd, const char *path)
 	}
 	shmht_info(map, &info);
 	printf("%-8s %-4s %-16s %-15s %-8s %8u %12llu %14llu\n", pid, fd, name, info.strategy,
-	       reads[info.read], info.stripes, (unsigned long long)info.capacity,
+	       shmht_read_name(info.read), info.stripes, (unsigned long long)info.capacity,
 	       (unsigned long long)info.region_bytes);
 	shmht_detach(map);
 }

@@ -33,13 +33,12 @@ static const char *percent(double share, char *buf, size_t size)
 
 static void show_table(const struct top *top, const char *eol, FILE *out)
 {
-	static const char *const reads[] = { "locked", "seqlock", "rcu" };
 	const struct shmht_info *info = &top->info;
 	char capacity[32], share[16];
 
 	units_format_count(info->capacity, capacity, sizeof(capacity));
 	fprintf(out, "table  pid %d, fd %d: %s, read %s, %u stripe%s, capacity %s, %.1f MiB: ",
-		(int)top->pid, top->fd, info->strategy, reads[info->read], info->stripes,
+		(int)top->pid, top->fd, info->strategy, shmht_read_name(info->read), info->stripes,
 		info->stripes == 1 ? "" : "s", capacity,
 		(double)info->region_bytes / (double)(1u << 20));
 	if (top->count == UINT64_MAX)

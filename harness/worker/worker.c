@@ -128,7 +128,7 @@ static inline enum hist_class class_of(enum op_kind kind, int r)
 }
 
 /*
- * read = rcu: in place, without a copy. The value is checked before the section
+ * read = rcu, urcu: in place, without a copy. The value is checked before the section
  * ends, and whatever it is, it is the caller who ends it.
  */
 static inline __attribute__((always_inline)) int search_in_place(struct worker *w,
@@ -166,7 +166,7 @@ static inline __attribute__((always_inline)) bool do_op(struct worker *w, uint64
 	const struct params *params = w->params;
 	enum op_kind kind = op_get_kind(op);
 	uint64_t id = op_get_key(op), start = 0, end = 0;
-	bool in_place = kind == OP_SEARCH && params->read == SHMHT_READ_RCU;
+	bool in_place = kind == OP_SEARCH && read_in_sections(params->read);
 	const void *found = w->found;
 	size_t len = 0;
 	int r;
@@ -277,6 +277,7 @@ static void think(const struct worker *w)
 	uint64_t start = shmht_ticks();
 	uint64_t ticks = (uint64_t)((double)w->params->think_ns / w->job->ns_per_tick);
 
+	worker_rest(w);
 	while (shmht_ticks() - start < ticks)
 		;
 }
@@ -437,7 +438,7 @@ static void run_loop(struct worker *w)
 {
 	const struct params *params = w->params;
 	bool verify = params->verify == VERIFY_VALUES;
-	bool plain = !verify && !params->think_ns && params->read != SHMHT_READ_RCU;
+	bool plain = !verify && !params->think_ns && !read_in_sections(params->read);
 
 	if (w->log) {
 		if (params->rate)
@@ -471,6 +472,7 @@ static void run_window(struct worker *w)
 		close_interval(w); /* ended by itself */
 	take_waits(w);
 	end_window(w);
+	worker_rest(w);
 }
 
 void worker_run(const struct worker_job *job)

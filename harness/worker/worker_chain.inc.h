@@ -26,7 +26,7 @@ static bool chains(const struct worker *w)
 	const struct params *params = w->params;
 
 	return params->latency == LATENCY_EVERY && !params->rate && !w->log && !w->sought &&
-	       params->verify == VERIFY_OFF && !params->think_ns && params->read != SHMHT_READ_RCU;
+	       params->verify == VERIFY_OFF && !params->think_ns && !read_in_sections(params->read);
 }
 
 /* Returns when it ended. */

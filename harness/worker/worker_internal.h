@@ -5,6 +5,7 @@
 
 #include <sys/resource.h>
 
+#include "lock/grace.h"
 #include "run/kernel.h"
 #include "stats/fairness.h"
 #include "target/target.h"
@@ -52,6 +53,13 @@ struct worker {
 #define WORKER_PROGRESS_EVERY 256u /* operations between two notes for the watchdog */
 
 /* The first error of a part is the cause, and stays. */
+/* Before a wait that no lock is the cause of: see shmht_ctx_rest(). */
+static inline void worker_rest(const struct worker *w)
+{
+	if (__builtin_expect(w->params->read == READ_URCU_QSBR, 0))
+		shmht_ctx_rest(w->ctx);
+}
+
 __attribute__((format(printf, 2, 3))) void worker_error(struct worker_part *part, const char *fmt,
 							...);
 /* Pinned, page tables filled, stream made, context open, its share preloaded.

@@ -60,6 +60,8 @@ static uint64_t open_wait(struct worker *w)
 	uint32_t phase;
 
 	w->was_free = now < w->planned;
+	if (w->was_free)
+		worker_rest(w);
 	for (;;) {
 		phase = atomic_load_explicit(&control->phase, memory_order_relaxed);
 		if (__builtin_expect(phase != w->seen, 0) && !phase_changed(w, phase))

@@ -12,6 +12,7 @@ static void park(struct worker *w, uint32_t word)
 		w->part->result.ops = 0;
 	}
 	w->seen = word;
+	worker_rest(w);
 	/* Pairs with the load in wait_until_parked(), which reads what was noted. */
 	atomic_fetch_add(&w->part->parked, 1);
 	wait_while(w->job->control, word);
