@@ -13,7 +13,19 @@ INLINE uint64_t next_stamp(struct shmht_ctx *ctx, struct shm_stripe *stripe)
 	if (!ctx->stripe_bits)
 		return after;
 	now = shmht_ticks_ordered();
-	return now > after ? now : after;
+	if (now > after)
+		after = now;
+#if !defined(__x86_64__)
+	/*
+	 * ARM's counter may tick 24 million times a second: inserts in two stripes would
+	 * have one stamp, in a third stripe the second within a tick an earlier one than
+	 * either. So the tick is waited out, a fixed number of looks at most, for a counter
+	 * that stands still. The TSC ticks many times in any insert.
+	 */
+	for (unsigned int looks = 0; looks < 10000 && shmht_ticks_ordered() <= after; looks++)
+		shmht_pause();
+#endif
+	return after;
 }
 
 INLINE void fill_cell(struct shmht_ctx *ctx, struct shm_cell *c, uint64_t stamp,
