@@ -73,7 +73,7 @@ class CiGate(Case):
                 ran = ""
                 for command in commands(readme, heading):
                     # Wide limits: what is tested is that the steps work.
-                    command = command.replace("--budget 2m", "--budget 12s --ignore 80% --detect 99%")
+                    command = command.replace("--budget 2m", "--budget 30s --ignore 80% --detect 99%")
                     ran += self.gate(command)
                 self.assertIn("gate: ", ran)
         xml = ElementTree.parse(os.path.join(self.clone, "gate.xml")).getroot()
