@@ -70,7 +70,7 @@ static bool find_reader(struct lock *l, struct shmht_ctx *ctx, uint32_t *idx, ui
 static uint32_t lock_reader(struct lock *l, struct shmht_ctx *ctx)
 {
 	uint32_t idx = 0;
-	uint64_t note;
+	uint64_t note = 0;
 
 	return find_reader(l, ctx, &idx, &note) ? (uint32_t)(note >> 32) : 0;
 }
@@ -78,7 +78,7 @@ static uint32_t lock_reader(struct lock *l, struct shmht_ctx *ctx)
 INLINE bool lock_try(struct lock *l, struct shmht_ctx *ctx)
 {
 	uint32_t free = 0, idx = 0;
-	uint64_t note;
+	uint64_t note = 0;
 
 	/* Sequentially consistent, as the loads of the notes are; their partner is
 	 * lock_try_shared(). */
@@ -110,7 +110,8 @@ static bool bury(struct shmht_ctx *ctx, uint32_t idx, uint64_t note, bool thorou
  * at most once. */
 static int lock_drain(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks)
 {
-	uint64_t look = (uint64_t)((double)THOROUGH_NS / shmht_ns_per_tick()), next = look, note;
+	uint64_t look = (uint64_t)((double)THOROUGH_NS / shmht_ns_per_tick()), next = look,
+		 note = 0;
 	uint32_t idx = 0;
 
 	/* park() took the word by less than a sequentially consistent store. */

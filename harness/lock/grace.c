@@ -31,8 +31,8 @@
  */
 #ifdef __SANITIZE_THREAD__
 #include <sanitizer/tsan_interface.h>
-#define SECTION_ENDED(flavour) __tsan_release(&grace_##flavour)
-#define SECTIONS_SEEN(flavour) __tsan_acquire(&grace_##flavour)
+#define SECTION_ENDED(flavour) __tsan_release(&flavour##_periods)
+#define SECTIONS_SEEN(flavour) __tsan_acquire(&flavour##_periods)
 #else
 #define SECTION_ENDED(flavour) ((void)0)
 #define SECTIONS_SEEN(flavour) ((void)0)
@@ -67,8 +67,6 @@ static void period_end(struct periods *periods, uint64_t number)
 
 /* Contexts of this thread: liburcu wants each thread registered once. */
 static _Thread_local unsigned int memb_users, qsbr_users;
-
-static const struct shmht_grace grace_memb, grace_qsbr;
 
 #define GRACE_WAIT(flavour)                                                               \
 	static struct periods flavour##_periods;                                          \
