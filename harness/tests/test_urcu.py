@@ -51,7 +51,7 @@ class Urcu(Case):
         """No operation times out because of a worker that thinks, sleeps until its next planned
         start, has ended, or has no section ever."""
         for sets in (("think=200us",), ("rate=2k",), ("mix=update:50 insert:25 remove:25",),
-                     ("ops=60000",), ("mix=search_many:50 update:50",),
+                     ("ops=2M",), ("mix=search_many:50 update:50",),
                      ("phases=load, steady, drain", "rate=2k")):
             args = [arg for text in sets for arg in ("--set", text)]
             text = BUSY.replace("mix = search:40 insert:20 update:20 remove:20\n", "") \
