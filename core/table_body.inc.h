@@ -24,7 +24,10 @@
  * defines LOCK_OWNER(l), the word with the holder_id of who holds it (0: nobody),
  * and LOCK_OWNER_KEEP, its bits that are not the owner's, whereupon the waiting
  * loop here takes the lock from the dead; or SHMHT_CAP_KERNEL_RECOVERS, where the
- * kernel hands it on. lock_wait is then called for some milliseconds at a time.
+ * kernel hands it on. lock_wait is then called for some milliseconds at a time. One
+ * whose waiters keep a place defines LOCK_TAKES instead: lock_take(l, ctx, thoroughly),
+ * true where the lock was a dead one's and is ours now, which its lock_wait calls when
+ * `struct looks` says so; and lock_owner(l, ctx), a holder_id, 0: nobody.
  *
  * Optional too: lock_try_shared, lock_wait_shared, lock_release_shared, with
  * LOCK_HAS_SHARED, where readers need not exclude each other; lock_drain(l, ctx,

@@ -18,6 +18,9 @@ static __attribute__((noinline, cold)) void note_holder(struct lock *l, struct s
 #elif defined(LOCK_OWNER)
 	ctx->holder_named = true;
 	ctx->holder_seen = ld(LOCK_OWNER(l)) & ~LOCK_OWNER_KEEP;
+#elif defined(LOCK_TAKES)
+	ctx->holder_named = true;
+	ctx->holder_seen = lock_owner(l, ctx);
 #endif
 #if defined(LOCK_DRAINS)
 	if (!ctx->holder_seen)

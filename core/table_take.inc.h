@@ -5,14 +5,10 @@
  * next user of the slot has another one. One compare-and-swap from that very
  * value to our own makes one of the waiters the new holder.
  *
- * A wait is cut into slices. After each the owner's life word is looked at, which
- * the kernel marks (life.c), and /proc once the wait has lasted SLOW_LOOK_NS. The
- * slices also end the sleep of a waiter whose wake-up went to one that died with
- * it, or was never sent because the releaser died before it could.
+ * A wait is cut into slices (waiting.h). After each the owner's life word is looked at,
+ * which the kernel marks (life.c), and /proc once the wait has lasted SLOW_LOOK_NS. A
+ * lock that keeps its waiters' places looks itself, and brings its own lock_take().
  */
-#define SLICE_FIRST_NS 500000u
-#define SLICE_LAST_NS 4000000u
-#define SLOW_LOOK_NS 10000000u
 
 /* True: the word was a dead one's, and is ours now. */
 static bool take_word(struct lock *l, struct shmht_ctx *ctx, bool thoroughly)
@@ -31,6 +27,8 @@ static bool take_word(struct lock *l, struct shmht_ctx *ctx, bool thoroughly)
 			note_recovered(ctx, l);
 			return true;
 		}
+#elif defined(LOCK_TAKES)
+	return intents_on(ctx) && lock_take(l, ctx, thoroughly);
 #endif
 	(void)l, (void)ctx, (void)thoroughly;
 	return false;

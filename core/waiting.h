@@ -70,6 +70,57 @@ static inline void futex_wake_bits(shm_half *word, uint32_t bits)
 	syscall(SYS_futex, word, FUTEX_WAKE_BITSET, INT_MAX, NULL, NULL, bits);
 }
 
+/* So many ticks from now, on CLOCK_MONOTONIC. */
+static inline struct timespec wait_end(uint64_t ticks)
+{
+	uint64_t end = shmht_monotonic_ns() + (uint64_t)((double)ticks * shmht_ns_per_tick());
+
+	return (struct timespec){ .tv_sec = (time_t)(end / 1000000000u),
+				  .tv_nsec = (long)(end % 1000000000u) };
+}
+
+/*
+ * When a waiter looks whether who is before it has died: after slices of a wait that
+ * get longer, and thoroughly, asking /proc, more rarely. The slices also end the sleep
+ * of a waiter whose wake-up went to one that died with it, or was never sent because
+ * the releaser died before it could.
+ */
+#define SLICE_FIRST_NS 500000u
+#define SLICE_LAST_NS 4000000u
+#define SLOW_LOOK_NS 10000000u
+
+/* For a lock that keeps its own time; all in ticks since the wait began. */
+struct looks {
+	uint64_t next, slice, slow;
+};
+
+static inline uint64_t looks_ticks(uint64_t ns)
+{
+	return (uint64_t)((double)ns / shmht_ns_per_tick());
+}
+
+static inline struct looks looks_begin(bool wanted)
+{
+	struct looks looks = { UINT64_MAX, looks_ticks(SLICE_FIRST_NS), looks_ticks(SLOW_LOOK_NS) };
+
+	if (wanted)
+		looks.next = looks.slice;
+	return looks;
+}
+
+/* It is time for one: thoroughly? Sets the next one's. */
+static inline bool looks_thoroughly(struct looks *looks, uint64_t waited)
+{
+	bool thoroughly = waited >= looks->slow;
+
+	if (thoroughly)
+		looks->slow = waited + looks_ticks(SLOW_LOOK_NS);
+	if (looks->slice < looks_ticks(SLICE_LAST_NS))
+		looks->slice *= 2;
+	looks->next = waited + looks->slice;
+	return thoroughly;
+}
+
 #define PAUSES_PER_ROUND 8u
 #define ROUNDS_BEFORE_PARK 4u	/* where `wait = park`: a short section ends sooner */
 #define ROUNDS_BEFORE_YIELD 12u /* about 100 pauses: longer than a hand-over between CPUs */

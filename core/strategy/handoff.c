@@ -127,9 +127,7 @@ static void withdraw(struct lock *l, struct shmht_ctx *ctx, uint64_t reserved)
 static void sleep_a_while(struct lock *l, struct shmht_ctx *ctx, uint32_t word, uint64_t ticks,
 			  uint32_t who)
 {
-	uint64_t end = shmht_monotonic_ns() + (uint64_t)((double)ticks * shmht_ns_per_tick());
-	struct timespec deadline = { .tv_sec = (time_t)(end / 1000000000u),
-				     .tv_nsec = (long)(end % 1000000000u) };
+	struct timespec deadline = wait_end(ticks);
 
 	atomic_fetch_add(&l->sleepers, 1);
 	if (!word || word & WAITERS || word_swap(l, &word, word | WAITERS)) {

@@ -16,7 +16,7 @@ struct scene {
 	enum may key_may, others_may;
 	bool chained; /* all keys in one bucket */
 	bool brief;   /* for every strategy by default; the others with spin alone */
-	enum { ALONE, WAITED_FOR, WAITS, ATTACHES } how;
+	enum { ALONE, WAITED_FOR, WAITS, ATTACHES, INHERITS } how;
 };
 
 /* ---- operations ---------------------------------------------------------- */
@@ -98,4 +98,5 @@ static const struct scene scenes[] = {
 	{ "search, two waiting", op_search, 32, 16, 5, OLD, OLD, false, false, WAITED_FOR },
 	{ "search, waiting for a lock", op_search, 32, 16, 5, OLD, OLD, false, false, WAITS },
 	{ "waiting for a lock", op_update, 32, 16, 5, OLD | NEW, OLD, false, false, WAITS },
+	{ "update after two dead", op_update, 32, 16, 5, OLD | NEW, OLD, false, false, INHERITS },
 };

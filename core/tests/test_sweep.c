@@ -21,6 +21,9 @@
 #include "sweep.h"
 #include "sweep_scenes.inc.h"
 
+#ifndef SWEPT
+#define SWEPT "spin" /* where a mutant is to be caught */
+#endif
 #define WORKERS 6u
 #define KEYS_MAX 80u
 #define IMAGES_KEPT 512u
@@ -361,6 +364,32 @@ static void sweep_scene(struct run *run, unsigned int stride, unsigned int repai
 
 /* ---- runs ----------------------------------------------------------------- */
 
+static int lock_it(void *arg)
+{
+	struct run *run = arg;
+	struct shmht_ctx *ctx;
+
+	if (shmht_ctx_open(run->map, &ctx, NULL))
+		return 1;
+	shmht_ctx_set_timeout(ctx, 10000000000);
+	(void)!run->strategy->ops.lock(ctx, 0);
+	sleep_ns(10000000000);
+	return 0;
+}
+
+/* Of a holder and one behind it in the queue. The pauses are for those who wait: that
+ * they had no time to would be a weaker test, and no failure. */
+static void leave_two_dead(struct run *run)
+{
+	pid_t holds = child_start(lock_it, run), waits;
+
+	sleep_ns(20000000);
+	waits = child_start(lock_it, run);
+	sleep_ns(20000000);
+	child_kill(waits);
+	child_kill(holds);
+}
+
 static void run_open(struct run *run, const struct scene *scene,
 		     const struct shmht_strategy *strategy, enum shmht_read read)
 {
@@ -375,6 +404,8 @@ static void run_open(struct run *run, const struct scene *scene,
 	run->ctx = context_open(run->map);
 	for (uint64_t key = 1; key <= scene->preload; key++)
 		assert_rc(put(run->ctx, key, 0, false), 0);
+	if (scene->how == INHERITS)
+		leave_two_dead(run);
 	the_key = scene->key;
 	images_open(&run->images, run->map);
 	run->pristine = malloc(run->images.bytes);
@@ -391,6 +422,14 @@ static void run_close(struct run *run)
 	shmht_destroy(run->map);
 }
 
+/* Scenes that a lock's own ways of waiting decide. */
+static bool is_about(const struct scene *scene, uint32_t caps)
+{
+	if (scene->op == op_search)
+		return caps & SHMHT_CAP_SHARED_READERS;
+	return caps & SHMHT_CAP_FAIR && scene->how >= WAITED_FOR && scene->how != ATTACHES;
+}
+
 static void sweep(const struct shmht_strategy *strategy)
 {
 	const char *wanted = getenv("SHMBENCH_TESTS"), *only = getenv("SHMBENCH_SWEEP");
@@ -402,7 +441,7 @@ static void sweep(const struct shmht_strategy *strategy)
 	if (!(strategy->caps & SHMHT_CAP_RECOVERS) || strategy->caps & SHMHT_CAP_TEST_ONLY)
 		return;
 #ifdef EXPECT_CAUGHT
-	if (strcmp(strategy->name, "spin"))
+	if (strcmp(strategy->name, SWEPT))
 		return;
 #endif
 	if (only && strcmp(only, strategy->name))
@@ -413,8 +452,7 @@ static void sweep(const struct shmht_strategy *strategy)
 		uint64_t begin = shmht_monotonic_ns();
 		struct run run;
 
-		if (!all && !repairs && !scenes[i].brief &&
-		    !(scenes[i].op == op_search && strategy->caps & SHMHT_CAP_SHARED_READERS))
+		if (!all && !repairs && !scenes[i].brief && !is_about(&scenes[i], strategy->caps))
 			continue;
 		alarm(all ? 3000 : 120);
 		run_open(&run, &scenes[i], strategy, test_read);

@@ -160,8 +160,9 @@ class Recovery(Torture):
     """Random kills at 8 processes: nothing wrong, nobody stuck. 10,000 per lock and
     what it costs those who wait: scripts/nightly-torture."""
 
-    LOCKS = ("futex", "hybrid", "handoff", "rwlock", "spin", "tas", "mutex-robust", "sysv")
-    KILLS = 34  # of each: 200 and some in all
+    LOCKS = ("futex", "hybrid", "handoff", "rwlock", "spin", "tas", "ticket",
+             "mutex-robust", "sysv")
+    KILLS = 34  # of each: 300 and some in all
 
     def storm(self, lock, *sets):
         with self.subTest(lock=lock, sets=sets):
