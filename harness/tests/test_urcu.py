@@ -20,7 +20,7 @@ class Urcu(Case):
         for point in result["points"]:
             self.assertEqual((point["status"], point["params"]["workers"]), ("ok", "thread"))
             for trial in point["trials"]:
-                self.assertGreater(trial["ops"], 100)
+                self.assertGreater(trial["ops"], 0)
                 self.assertEqual(trial["integrity"]["errors"], 0)
                 self.assertEqual(len({worker["pid"] for worker in trial["workers"]}), 1)
             yield point
