@@ -112,6 +112,15 @@ static inline struct shm_stripe *stripes_of(const struct shmht *map)
 	return (struct shm_stripe *)(map->base + map->geo.stripes_off);
 }
 
+/* How many slots a look at all workers has to see: none from there on was ever
+ * claimed. No more than there are, whatever a peer wrote. */
+static inline uint32_t slots_ever(const struct shmht *map)
+{
+	uint64_t used = atomic_load(&header_of(map)->slots_used);
+
+	return used < map->geo.max_workers ? (uint32_t)used : map->geo.max_workers;
+}
+
 /*
  * A slot's number and the low bits of its generation: when a dead holder's slot
  * has been claimed by somebody else, that one is not named in its place.

@@ -100,7 +100,7 @@ struct shm_slot {
 	 * kernel alone, nobody else follows them. */
 	shm_word robust_prev, robust_next;
 	shm_word robust_spare[3];
-	unsigned char lock_local[LINE_BYTES]; /* a queue lock's node */
+	unsigned char lock_local[LINE_BYTES]; /* a queue lock's node, or what its worker notes */
 	shm_word reader[8];		      /* [0]: epoch of the read section; 0: in none */
 	/* read = urcu: whose grace periods this context relies on. Compared, never followed. */
 	shm_word grace_pid, grace_object;

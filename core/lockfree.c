@@ -230,7 +230,7 @@ INLINE int attempt(struct shmht_ctx *ctx, uint64_t h, const void *key, size_t ke
 static __attribute__((noinline)) int insist(struct shmht_ctx *ctx, uint64_t h, const void *key,
 					    size_t key_len, enum what what, struct wanted w)
 {
-	uint64_t start = shmht_ticks(), look = (uint64_t)(1e6 / shmht_ns_per_tick()), next = look;
+	uint64_t start = shmht_ticks(), look = wait_ticks(1000000), next = look;
 	uint32_t k = (uint32_t)stripe_index(ctx, h);
 	int r;
 

@@ -88,11 +88,8 @@ int rcu_epoch_advance(struct shmht_ctx *ctx, uint64_t *ret_epoch)
 static bool find_blocker(struct shmht_ctx *ctx, uint64_t epoch, uint32_t *idx, uint64_t *ret_seen)
 {
 	struct shm_slot *slots = slots_of(ctx->map);
-	uint64_t used = atomic_load(&header_of(ctx->map)->slots_used);
-	uint32_t end = ctx->map->geo.max_workers;
+	uint32_t end = slots_ever(ctx->map);
 
-	if (used < end)
-		end = (uint32_t)used;
 	for (; *idx < end; ++*idx) {
 		/* Acquire pairs with the releases in shmht_read_begin() and _end(): all
 		 * that was read in earlier sections was read before. */
@@ -130,7 +127,7 @@ static int wait_for(struct shmht_ctx *ctx, uint64_t epoch, uint32_t idx, uint64_
 {
 	struct shm_slot *slots = slots_of(ctx->map);
 	uint64_t start = shmht_ticks(), passed = 0;
-	uint64_t look = (uint64_t)((double)STALL_NS / shmht_ns_per_tick());
+	uint64_t look = wait_ticks(STALL_NS);
 	int r = 0;
 
 	PROBE(contended, NULL, ctx);

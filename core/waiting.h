@@ -36,6 +36,11 @@ static inline void note_recovered(struct shmht_ctx *ctx, const void *lock)
 	PROBE(recover, lock, ctx);
 }
 
+static inline uint64_t wait_ticks(uint64_t ns)
+{
+	return (uint64_t)((double)ns / shmht_ns_per_tick());
+}
+
 static inline bool wait_expired(const struct shmht_ctx *ctx, uint64_t start_ticks)
 {
 	return shmht_ticks() - start_ticks >= ctx->timeout_ticks;
@@ -94,14 +99,9 @@ struct looks {
 	uint64_t next, slice, slow;
 };
 
-static inline uint64_t looks_ticks(uint64_t ns)
-{
-	return (uint64_t)((double)ns / shmht_ns_per_tick());
-}
-
 static inline struct looks looks_begin(bool wanted)
 {
-	struct looks looks = { UINT64_MAX, looks_ticks(SLICE_FIRST_NS), looks_ticks(SLOW_LOOK_NS) };
+	struct looks looks = { UINT64_MAX, wait_ticks(SLICE_FIRST_NS), wait_ticks(SLOW_LOOK_NS) };
 
 	if (wanted)
 		looks.next = looks.slice;
@@ -114,8 +114,8 @@ static inline bool looks_thoroughly(struct looks *looks, uint64_t waited)
 	bool thoroughly = waited >= looks->slow;
 
 	if (thoroughly)
-		looks->slow = waited + looks_ticks(SLOW_LOOK_NS);
-	if (looks->slice < looks_ticks(SLICE_LAST_NS))
+		looks->slow = waited + wait_ticks(SLOW_LOOK_NS);
+	if (looks->slice < wait_ticks(SLICE_LAST_NS))
 		looks->slice *= 2;
 	looks->next = waited + looks->slice;
 	return thoroughly;

@@ -73,17 +73,12 @@ INLINE uint32_t time_of(uint64_t ticks)
 	return (uint32_t)(ticks >> TIME_SHIFT);
 }
 
-INLINE uint64_t in_ticks(uint64_t ns)
-{
-	return (uint64_t)((double)ns / shmht_ns_per_tick());
-}
-
 /* In units of time_of(); 0: lapsed, or of another half an hour. */
 static uint32_t time_left(uint64_t reserved, uint64_t now)
 {
 	uint32_t left = (uint32_t)(reserved >> 32) - time_of(now);
 
-	return left <= time_of(in_ticks(LAPSE_NS)) ? left : 0;
+	return left <= time_of(wait_ticks(LAPSE_NS)) ? left : 0;
 }
 
 /* Puts ours there, or renews it, where that is wanted and there is room; theirs away
@@ -96,7 +91,7 @@ static uint64_t reserve(struct lock *l, struct shmht_ctx *ctx, uint64_t now, boo
 	if (reserved && (ours ? !wanted : time_left(reserved, now) != 0))
 		return reserved;
 	if (wanted)
-		to = (uint64_t)time_of(now + in_ticks(LAPSE_NS)) << 32 | ctx->holder_id;
+		to = (uint64_t)time_of(now + wait_ticks(LAPSE_NS)) << 32 | ctx->holder_id;
 	if (to != reserved)
 		reserved_swap(l, reserved, to);
 	return ld(&l->reserved);
@@ -139,7 +134,7 @@ static void sleep_a_while(struct lock *l, struct shmht_ctx *ctx, uint32_t word, 
 
 static int lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks)
 {
-	const uint64_t patience = in_ticks(PATIENCE_NS), lapse = in_ticks(LAPSE_NS);
+	const uint64_t patience = wait_ticks(PATIENCE_NS), lapse = wait_ticks(LAPSE_NS);
 
 	for (;;) {
 		uint64_t waited = shmht_ticks() - start_ticks, left = lapse;

@@ -32,7 +32,6 @@
 
 #define PAUSES_BEFORE_NAP 128u /* a section of a reader who runs ends sooner */
 #define NAP_NS 50000u
-#define THOROUGH_NS 10000000u
 
 /* holder_id above, the stripe's number + 1 below; 0: reads nothing. */
 INLINE shm_word *note_of(struct shm_slot *slot)
@@ -50,11 +49,8 @@ INLINE uint32_t note_stripe(const struct shmht_ctx *ctx, const struct lock *l)
 static bool find_reader(struct lock *l, struct shmht_ctx *ctx, uint32_t *idx, uint64_t *ret_note)
 {
 	struct shm_slot *slots = slots_of(ctx->map);
-	uint64_t used = atomic_load(&header_of(ctx->map)->slots_used);
-	uint32_t end = ctx->map->geo.max_workers, stripe = note_stripe(ctx, l);
+	uint32_t end = slots_ever(ctx->map), stripe = note_stripe(ctx, l);
 
-	if (used < end)
-		end = (uint32_t)used;
 #ifdef SHMHT_MUTANT_BLIND_WRITER /* a test's negative control: see core.ninja */
 	end = 0;
 #endif
@@ -110,8 +106,7 @@ static bool bury(struct shmht_ctx *ctx, uint32_t idx, uint64_t note, bool thorou
  * at most once. */
 static int lock_drain(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks)
 {
-	uint64_t look = (uint64_t)((double)THOROUGH_NS / shmht_ns_per_tick()), next = look,
-		 note = 0;
+	uint64_t look = wait_ticks(SLOW_LOOK_NS), next = look, note = 0;
 	uint32_t idx = 0;
 
 	/* park() took the word by less than a sequentially consistent store. */

@@ -207,11 +207,9 @@ INLINE void note_clear(struct shmht_ctx *ctx)
 static uint32_t owner_of(struct lock *l, struct shmht_ctx *ctx, uint32_t t, bool thoroughly)
 {
 	struct shm_slot *slots = slots_of(ctx->map);
-	uint64_t used = atomic_load(&header_of(ctx->map)->slots_used), noted = note_make(ctx, l, t);
-	uint32_t end = ctx->map->geo.max_workers;
+	uint32_t end = slots_ever(ctx->map);
+	uint64_t noted = note_make(ctx, l, t);
 
-	if (used < end)
-		end = (uint32_t)used;
 	for (uint32_t i = 0; i < end; i++) {
 		uint64_t note = ld_acquire(note_of(slots + i));
 		uint32_t id = holder_make(i, (uint32_t)(note >> NOTE_WHO_SHIFT));
