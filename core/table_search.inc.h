@@ -84,7 +84,13 @@ static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, voi
 	else if (unlikely(!enter_free(ctx, to.stripe, true)))
 		return search_refused(ctx, key, key_len, value, size, ret_len);
 	match = bucket_match(to.bucket, h);
-	if ((!LOCK_ALONE && unlikely(ld(&to.stripe->active) != to.active)) || unlikely(!match))
+	if (!LOCK_ALONE && unlikely(ld(&to.stripe->active) != to.active))
+		return search_inside(ctx, key, key_len, value, size, ret_len);
+	if (!match && likely(!(ld_acquire(&to.bucket->head) >> 32))) {
+		leave_free(ctx, to.stripe, true);
+		return -ENOENT;
+	}
+	if (unlikely(!match))
 		return search_inside(ctx, key, key_len, value, size, ret_len);
 	cell = bucket_cell(to.bucket, (unsigned int)__builtin_ctz(match), false);
 	if (!cell_valid(ctx, cell))
