@@ -93,6 +93,11 @@ INLINE int op_put(struct shmht_ctx *ctx, const void *key, size_t key_len, const 
 	h = hash_key(ctx->hash, key, key_len, ctx->hash_seed);
 	to = target_guess(ctx, h);
 	__builtin_prefetch(to.bucket, 1);
+	if (lockless && mode != PUT_UPSERT) {
+		r = look_first(ctx, &to, h, key, key_len);
+		if (mode == PUT_INSERT ? !r : r == -ENOENT)
+			return r ? r : -EEXIST;
+	}
 	r = enter(ctx, to.stripe);
 	if (unlikely(r))
 		return r;
@@ -129,6 +134,8 @@ INLINE int remove_key(struct shmht_ctx *ctx, const void *key, size_t key_len, bo
 	h = hash_key(ctx->hash, key, key_len, ctx->hash_seed);
 	to = target_guess(ctx, h);
 	__builtin_prefetch(to.bucket, 1);
+	if (lockless && look_first(ctx, &to, h, key, key_len) == -ENOENT)
+		return -ENOENT;
 	r = enter(ctx, to.stripe);
 	if (unlikely(r))
 		return r;

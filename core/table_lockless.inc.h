@@ -44,6 +44,42 @@ INLINE void change_done(const struct shmht_ctx *ctx, struct shm_bucket *b, shm_w
 }
 
 /*
+ * read = seqlock: is the key there? Asked before the lock is taken, as a search asks:
+ * an insert that finds it and a removal that does not are over, and whoever goes on
+ * takes the lock with the lines it needs at hand. 0, -ENOENT; -EAGAIN: not known, the
+ * bucket is changing, or has a list. Under rcu a look would need a section of its own.
+ * The loads and their order are those of pass() in lockfree.c.
+ */
+INLINE int look_first(struct shmht_ctx *ctx, const struct target *to, uint64_t h, const void *key,
+		      size_t key_len)
+{
+	struct shm_bucket *b = to->bucket;
+	uint64_t head = ld_acquire(&b->head);
+	unsigned int match = bucket_match(b, h);
+	bool there = false;
+
+	if (ctx->read != SHMHT_READ_SEQLOCK || unlikely(head >> 32 | (head & 1)))
+		return -EAGAIN;
+	for (; match && !there; match &= match - 1) {
+		uint32_t cell = bucket_cell(b, (unsigned int)__builtin_ctz(match), true);
+		struct shm_cell *c;
+
+		if (unlikely(!cell_valid(ctx, cell)))
+			return -EAGAIN;
+		c = cell_at(ctx, cell);
+		there = meta_key_len(ld_acquire(&c->meta)) == key_len &&
+			words_equal(c->words, key, key_len, true);
+	}
+#ifndef SHMHT_MUTANT_BLIND_LOOK /* a test's negative control: see core.ninja */
+	if (unlikely((uint32_t)ld(&b->head) != (uint32_t)head))
+		return -EAGAIN;
+#endif
+	if (there)
+		return 0;
+	return likely(ld(&to->stripe->active) == to->active) ? -ENOENT : -EAGAIN;
+}
+
+/*
  * Two halves: one gathers what is removed; when it is full it is closed with a
  * new epoch, and by the time the next one is full its readers have usually gone.
  */

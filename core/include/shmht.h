@@ -69,7 +69,8 @@ struct shmht_error {
  *	locked	under the stripe's lock.
  *	seqlock	no lock, no shared line written: copies out, then validates the
  *		bucket's sequence. Waits, up to the context's time-out, only while
- *		an operation is changing that very bucket.
+ *		an operation is changing that very bucket. An insert, update or
+ *		removal that finds nothing to do mostly takes no lock either.
  *	rcu	no lock, no wait for a key that is there: what a section can reach
  *		is not reused before its end. A key that is not found is looked for
  *		again only when the bucket was split meanwhile (a table that grows),
