@@ -145,9 +145,10 @@ void ctx_set_table(struct shmht_ctx *ctx, struct shmht *map)
 	ctx->hash = map->hash;
 	ctx->hash_seed = map->hash_seed;
 	ctx->stripe_bits = geo->stripe_bits;
-	ctx->stripe_shift = 63 - geo->stripe_bits;
+	ctx->nr_stripes = 1ull << geo->stripe_bits;
+	ctx->stripe_bytes = (uint64_t)sizeof(struct shm_bucket) << geo->bucket_bits;
 	ctx->cell_bytes = geo->cell_bytes;
-	ctx->value_word = geo->value_word;
+	ctx->value_off = offsetof(struct shm_cell, words) + 8ull * geo->value_word;
 	ctx->key_size = geo->key_size;
 	ctx->value_size = geo->value_size;
 	ctx->batch = geo->batch;

@@ -43,16 +43,19 @@ struct shmht_ctx {
 	struct shm_bucket *buckets;
 	unsigned char *cells;
 	struct shm_stripe *stripes;
-	uint32_t bucket_bits;
-	uint32_t bucket_mask;
+	/* As factors and in bytes: a shift by a variable number costs three of the
+	 * processor's operations, and a register of its own. */
+	uint64_t nr_stripes;
+	uint64_t stripe_bytes; /* of a stripe's buckets */
+	uint64_t cell_bytes;
+	uint64_t value_off;    /* of the value in its cell */
 	uint64_t cells_usable; /* nr_cells without cell 0 */
+	uint32_t bucket_mask;
+	uint32_t bucket_bits;
 	uint64_t hash_seed;
 	shmht_hash_fn hash;
 	uint64_t nr_cells;
 	uint32_t stripe_bits;
-	uint32_t stripe_shift; /* 63 - stripe_bits */
-	uint32_t cell_bytes;
-	uint32_t value_word;
 	uint32_t key_size;
 	uint32_t value_size;
 	uint32_t batch;

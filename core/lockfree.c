@@ -148,7 +148,7 @@ INLINE int copy_validated(struct shmht_ctx *ctx, const struct found *f, void *va
 			  size_t *ret_len)
 {
 	uint32_t len = meta_value_len(f->meta);
-	shm_word *words = f->cell->words + ctx->value_word;
+	shm_word *words = cell_value(ctx, f->cell);
 	unsigned char *to = value;
 
 	if (unlikely(len > ctx->value_size))
@@ -193,7 +193,7 @@ INLINE int copy_found(struct shmht_ctx *ctx, const struct found *f, void *value,
 	*ret_len = len;
 	if (unlikely(len > size))
 		return -ERANGE;
-	words_copy_locked(f->cell->words + ctx->value_word, value, len);
+	words_copy_locked(cell_value(ctx, f->cell), value, len);
 	return 0;
 }
 
@@ -220,7 +220,7 @@ INLINE int attempt(struct shmht_ctx *ctx, uint64_t h, const void *key, size_t ke
 		return copy_found(ctx, &f, w->value, w->size, w->ret_len);
 	if (unlikely(meta_value_len(f.meta) > ctx->value_size))
 		return -EUCLEAN;
-	*w->ret_value = (const void *)(uintptr_t)(f.cell->words + ctx->value_word);
+	*w->ret_value = (const void *)(uintptr_t)(cell_value(ctx, f.cell));
 	*w->ret_len = meta_value_len(f.meta);
 	return 0;
 }

@@ -87,31 +87,33 @@ int search_seqlock(struct shmht_ctx *ctx, const void *key, size_t key_len, void 
 {
 	struct found f;
 	struct line line;
-	unsigned int match;
 	uint32_t cell;
-	uint64_t h, k;
+	uint64_t h, k, active;
+	shm_word *words;
 
 	if (unlikely(key_len - 9 >= 8) || unlikely(!ctx->plain) || unlikely(size < sizeof(line)))
 		return search_seqlock_any(ctx, key, key_len, value, size, ret_len);
 	h = hash_key(NULL, key, key_len, ctx->hash_seed);
 	k = stripe_index(ctx, h);
-	f.bucket = bucket_at(ctx, k, ld_acquire(&ctx->stripes[k].active), h);
+	words = &ctx->stripes[k].active;
+	active = ld_acquire(words);
+	f.bucket = bucket_at(ctx, k, active, h);
 	f.head = ld_acquire(&f.bucket->head);
-	match = bucket_match(f.bucket, h);
-	if (!match && likely(!(f.head >> 32 | (f.head & 1))) && sequence_held(&f) &&
-	    likely(bucket_at(ctx, k, ld(&ctx->stripes[k].active), h) == f.bucket))
-		return -ENOENT;
-	if (unlikely(!match) || unlikely(f.head & 1))
+	if (!bucket_first(f.bucket, h, &cell)) {
+		if (likely(!(f.head >> 32 | (f.head & 1))) && sequence_held(&f) &&
+		    likely(ld(words) == active))
+			return -ENOENT;
 		return search_seqlock_any(ctx, key, key_len, value, size, ret_len);
-	cell = bucket_cell(f.bucket, (unsigned int)__builtin_ctz(match), true);
+	}
 	if (!cell_valid(ctx, cell))
 		return search_seqlock_any(ctx, key, key_len, value, size, ret_len);
 	f.cell = cell_at(ctx, cell);
 	if (unlikely(!lengths_are(f.cell, key_len, sizeof(line), true)) ||
 	    unlikely(!plain_key(f.cell->words, key, key_len)))
 		return search_seqlock_any(ctx, key, key_len, value, size, ret_len);
-	line = line_load(f.cell->words + ctx->value_word);
+	line = line_load(cell_value(ctx, f.cell));
 	atomic_signal_fence(memory_order_acquire);
+	f.head &= ~1ull; /* one that was odd is held by none */
 	if (!sequence_held(&f))
 		return search_seqlock_any(ctx, key, key_len, value, size, ret_len);
 	line_store(&line, value);

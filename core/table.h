@@ -37,10 +37,12 @@ struct place {
  * the stripe, 32 in the middle the bucket in it, the low 16 are the tag.
  */
 
-/* Shifted in two steps, for a shift by 64 is undefined. */
+/* The upper half of a product with a power of two: a shift to the right. */
 INLINE uint64_t stripe_index(const struct shmht_ctx *ctx, uint64_t h)
 {
-	return h >> 1 >> ctx->stripe_shift;
+	__extension__ typedef unsigned __int128 wide;
+
+	return (uint64_t)((wide)h * ctx->nr_stripes >> 64);
 }
 
 INLINE uint64_t active_make(uint32_t buckets, uint32_t mask)
@@ -77,8 +79,8 @@ INLINE struct shm_bucket *stripe_buckets(const struct shmht_ctx *ctx,
 INLINE struct shm_bucket *bucket_at(const struct shmht_ctx *ctx, uint64_t k, uint64_t active,
 				    uint64_t h)
 {
-	return ctx->buckets +
-	       ((k << ctx->bucket_bits) + (active_index(active, h) & ctx->bucket_mask));
+	return (struct shm_bucket *)((unsigned char *)ctx->buckets + k * ctx->stripe_bytes) +
+	       (active_index(active, h) & ctx->bucket_mask);
 }
 
 /* Where an operation goes: a guess until the stripe's lock is held, and then
@@ -123,15 +125,18 @@ INLINE struct shm_stripe *pool_of(const struct shmht_ctx *ctx)
 
 INLINE uint16_t tag_of_hash(uint64_t h)
 {
-	uint16_t tag = (uint16_t)h;
-
-	return tag ? tag : 1; /* 0 marks an empty lane */
+	return (uint16_t)(h + !(uint16_t)h); /* 0 marks an empty lane */
 }
 
 #if defined(__SSE2__)
+INLINE __m128i lanes_equal(__m128i lanes, uint16_t tag)
+{
+	return _mm_cmpeq_epi16(lanes, _mm_set1_epi16((short)tag));
+}
+
 INLINE unsigned int lanes_match(__m128i lanes, uint16_t tag)
 {
-	__m128i equal = _mm_cmpeq_epi16(lanes, _mm_set1_epi16((short)tag));
+	__m128i equal = lanes_equal(lanes, tag);
 
 	return (unsigned int)_mm_movemask_epi8(_mm_packs_epi16(equal, equal)) & 0xffu;
 }
@@ -161,16 +166,25 @@ INLINE unsigned int tags_match(uint64_t lo, uint64_t hi, uint16_t tag)
  * writer changes one lane at a time, so words of two moments, or a lane in two
  * pieces, say no more than that this lane is changing, and either answer is right.
  */
-INLINE unsigned int bucket_match(struct shm_bucket *b, uint64_t h)
-{
 #if defined(__x86_64__) && defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
+#define LANES_BY_ONE_LOAD
+
+INLINE __m128i lanes_load(const struct shm_bucket *b)
+{
 	__m128i lanes;
 
 	__asm__ volatile("movups %1, %0"
 			 : "=x"(lanes)
 			 : "m"(*(const __m128i *)(uintptr_t)b->tags)
 			 : "memory");
-	return lanes_match(lanes, tag_of_hash(h));
+	return lanes;
+}
+#endif
+
+INLINE unsigned int bucket_match(struct shm_bucket *b, uint64_t h)
+{
+#ifdef LANES_BY_ONE_LOAD
+	return lanes_match(lanes_load(b), tag_of_hash(h));
 #else
 	return tags_match(ld_acquire(&b->tags[0]), ld_acquire(&b->tags[1]), tag_of_hash(h));
 #endif
@@ -178,7 +192,12 @@ INLINE unsigned int bucket_match(struct shm_bucket *b, uint64_t h)
 
 INLINE struct shm_cell *cell_at(const struct shmht_ctx *ctx, uint32_t cell)
 {
-	return (struct shm_cell *)(ctx->cells + (size_t)cell * ctx->cell_bytes);
+	return (struct shm_cell *)(ctx->cells + cell * ctx->cell_bytes);
+}
+
+INLINE shm_word *cell_value(const struct shmht_ctx *ctx, const struct shm_cell *c)
+{
+	return (shm_word *)((uintptr_t)c + ctx->value_off);
 }
 
 /* Cell 0 is "none", so it is out of range too. */
@@ -333,6 +352,32 @@ INLINE uint32_t bucket_cell(struct shm_bucket *b, unsigned int slot, bool lockle
 	return half_load(b->cells, slot, lockless);
 }
 
+/*
+ * The cell of the first lane that bucket_match() would find; false: there is none. What
+ * compares lanes of 16 bits finds two bits for each, which is where a lane's number of
+ * 32 bits begins, but for a factor of two: a handful of instructions less.
+ */
+INLINE bool bucket_first(struct shm_bucket *b, uint64_t h, uint32_t *ret_cell)
+{
+#ifdef LANES_BY_ONE_LOAD
+	unsigned int match = (unsigned int)_mm_movemask_epi8(
+		lanes_equal(lanes_load(b), tag_of_hash(h)));
+	typedef _Atomic uint32_t __attribute__((may_alias)) half;
+
+	if (!match)
+		return false;
+	*ret_cell = ld_acquire(
+		(half *)((uintptr_t)b->cells + 2 * (uintptr_t)(unsigned int)__builtin_ctz(match)));
+#else
+	unsigned int match = bucket_match(b, h);
+
+	if (!match)
+		return false;
+	*ret_cell = bucket_cell(b, (unsigned int)__builtin_ctz(match), true);
+#endif
+	return true;
+}
+
 /* Does the cell hold a key and a value of these lengths? Both in one compare. */
 INLINE bool lengths_are(struct shm_cell *c, size_t key_len, uint32_t value_len, bool lockless)
 {
@@ -454,7 +499,7 @@ INLINE int find_cell(struct shmht_ctx *ctx, struct shm_bucket *b, uint64_t h,
 INLINE void prefetch_cell(const struct shmht_ctx *ctx, const struct shm_cell *cell)
 {
 	const unsigned char *bytes = (const unsigned char *)cell;
-	uint32_t last = (ctx->cell_bytes < 512 ? ctx->cell_bytes : 512) - CELL_ALIGN;
+	uint32_t last = (ctx->cell_bytes < 512 ? (uint32_t)ctx->cell_bytes : 512) - CELL_ALIGN;
 
 	__builtin_prefetch(bytes);
 	for (uint32_t at = LINE_BYTES; at < last; at += LINE_BYTES)

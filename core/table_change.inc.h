@@ -34,7 +34,7 @@ INLINE void fill_cell(struct shmht_ctx *ctx, struct shm_cell *c, uint64_t stamp,
 {
 	st(&c->stamp, stamp);
 	words_write(c->words, key, key_len, lockless);
-	words_write(c->words + ctx->value_word, value, value_len, lockless);
+	words_write(cell_value(ctx, c), value, value_len, lockless);
 }
 
 /* Makes a filled cell an entry of the bucket, by one store. */

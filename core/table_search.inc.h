@@ -12,7 +12,7 @@ INLINE int copy_out(const struct shmht_ctx *ctx, struct shm_cell *c, void *value
 	*ret_len = len;
 	if (unlikely(len > size))
 		return -ERANGE;
-	words_copy_locked(c->words + ctx->value_word, value, len);
+	words_copy_locked(cell_value(ctx, c), value, len);
 	return 0;
 }
 
@@ -69,7 +69,6 @@ static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, voi
 {
 	struct shm_cell *c;
 	struct target to;
-	unsigned int match;
 	uint32_t cell;
 	uint64_t h;
 
@@ -83,23 +82,21 @@ static int op_search(struct shmht_ctx *ctx, const void *key, size_t key_len, voi
 		enter_alone(ctx, to.stripe);
 	else if (unlikely(!enter_free(ctx, to.stripe, true)))
 		return search_refused(ctx, key, key_len, value, size, ret_len);
-	match = bucket_match(to.bucket, h);
 	if (!LOCK_ALONE && unlikely(ld(&to.stripe->active) != to.active))
 		return search_inside(ctx, key, key_len, value, size, ret_len);
-	if (!match && likely(!(ld_acquire(&to.bucket->head) >> 32))) {
+	if (!bucket_first(to.bucket, h, &cell)) {
+		if (unlikely(ld_acquire(&to.bucket->head) >> 32))
+			return search_inside(ctx, key, key_len, value, size, ret_len);
 		leave_free(ctx, to.stripe, true);
 		return -ENOENT;
 	}
-	if (unlikely(!match))
-		return search_inside(ctx, key, key_len, value, size, ret_len);
-	cell = bucket_cell(to.bucket, (unsigned int)__builtin_ctz(match), false);
 	if (!cell_valid(ctx, cell))
 		return search_inside(ctx, key, key_len, value, size, ret_len);
 	c = cell_at(ctx, cell);
 	if (unlikely(!lengths_are(c, key_len, 64, false)) ||
 	    unlikely(!ends_equal(c->words, key, key_len)))
 		return search_inside(ctx, key, key_len, value, size, ret_len);
-	words_copy_locked(c->words + ctx->value_word, value, 64);
+	words_copy_locked(cell_value(ctx, c), value, 64);
 	*ret_len = 64;
 	leave_free(ctx, to.stripe, true);
 	return 0;

@@ -116,8 +116,8 @@ static int visit_entry(struct shmht_ctx *ctx, struct shm_stripe *stripe, struct 
 		return -EUCLEAN;
 	/* Plain bytes for the callback: the lock keeps our own writers away. */
 	return visit->fn((const void *)(uintptr_t)c->words, meta_key_len(meta),
-			 (const void *)(uintptr_t)(c->words + ctx->value_word),
-			 meta_value_len(meta), visit->arg);
+			 (const void *)(uintptr_t)(cell_value(ctx, c)), meta_value_len(meta),
+			 visit->arg);
 }
 
 static int op_foreach(struct shmht_ctx *ctx, shmht_foreach_fn fn, void *arg)
