@@ -195,7 +195,7 @@ class Outputs(Case):
 
     def test_smoke(self):
         done = self.bench("run", os.path.join(ROOT, "scenarios/smoke.ini"), "--out", "x.json")
-        self.assertLess(done.seconds, 45)  # some 10 on two idle cores
+        self.assertLess(done.seconds, 45)  # some 3 on two idle cores
         points = self.load("x.json")["points"]
         self.assertEqual({(p["params"]["lock"], p["params"]["procs"]) for p in points},
                          {(lock, procs) for lock in LOCKS for procs in "12"} - {("none", "2")})
