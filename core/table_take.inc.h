@@ -50,6 +50,15 @@ INLINE int wait_as(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks, 
 	return shared ? lock_wait_shared(l, ctx, start_ticks) : lock_wait(l, ctx, start_ticks);
 }
 
+/* Who was killed dies once he gets a CPU, and a waiter that spins may have his. */
+INLINE void give_up_cpu(struct shmht_ctx *ctx)
+{
+	if (!(LOCK_CAPS & SHMHT_CAP_SPINS) || LOCK_CAPS & SHMHT_CAP_PARKS)
+		return;
+	ctx->stats.yields++;
+	sched_yield();
+}
+
 static int wait_in_slices(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks, bool shared)
 {
 	const uint64_t ticks = ctx->timeout_ticks, ns = ctx->timeout_ns;
@@ -71,6 +80,7 @@ static int wait_in_slices(struct lock *l, struct shmht_ctx *ctx, uint64_t start_
 		used_ns = (uint64_t)((double)(shmht_ticks() - start_ticks) * ns_per_tick);
 		if (r != -ETIMEDOUT)
 			break;
+		give_up_cpu(ctx);
 		/* The last look is a thorough one, too. */
 		thoroughly = used_ns >= slow_ns || used_ns >= ns;
 		if (thoroughly)
