@@ -39,18 +39,29 @@ bool contexts_alive(const struct shmht *map)
  * Sequentially consistent: pairs with the store of REGION_CONVERTING in
  * shmht_reopen(), which looks at the slots after it, as we look at the state
  * after the claim. One of the two sees the other.
+ *
+ * The predecessor's start time goes before the claim: beside our number it would say
+ * that the slot's thread is dead, and another would claim it over us, who are alive. Until
+ * ours is there the slot counts as alive while its thread is, whatever its age: see
+ * thread_state(). It goes only if it still is what was there before the look: whoever
+ * has claimed the slot since then may have written his own.
  */
 static bool slot_claim(struct shm_slot *slot, uint32_t tid)
 {
+	uint64_t start = atomic_load(&slot->start_time);
 	uint32_t life = atomic_load(&slot->life);
 
 	if (life && slot_alive(slot))
 		return false;
-	/* Until the new start time is there the slot counts as alive while its
-	 * thread is, whatever its age: see thread_state(). */
+#ifndef SHMHT_MUTANT_OLD_START /* a test's negative control: see core.ninja */
+	atomic_compare_exchange_strong(&slot->start_time, &start, 0);
+#endif
 	if (!life_claim(slot, life, tid))
 		return false;
+#ifdef SHMHT_MUTANT_OLD_START
+	(void)start;
 	st(&slot->start_time, 0);
+#endif
 	/* A predecessor may have died in a read section. */
 	st_release(&slot->reader[0], 0);
 	atomic_store(&slot->grace_pid, 0);
