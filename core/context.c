@@ -72,14 +72,23 @@ static bool slot_claim(struct shm_slot *slot, uint32_t tid)
 	return true;
 }
 
+/*
+ * Free ones first, and those that the kernel has marked: asking after a thread costs a
+ * read of /proc. One that was used before is better than one that never was: who looks
+ * at all workers looks at `slots_used` of them. But where a dead holder's lock stays
+ * taken his slot is what names him at a time-out, and goes last.
+ */
 static struct shm_slot *slot_find(struct shmht *map, uint32_t tid, uint32_t limit)
 {
 	struct shm_slot *slots = slots_of(map);
+	bool recovers = map->strategy->caps & SHMHT_CAP_RECOVERS && map->robust == SHMHT_ROBUST_ON;
 
-	/* Free ones first: asking after a thread costs a read of /proc. */
-	for (uint32_t i = 0; i < limit; i++)
-		if (!atomic_load(&slots[i].life) && slot_claim(slots + i, tid))
+	for (uint32_t i = 0; i < limit; i++) {
+		uint32_t life = atomic_load(&slots[i].life);
+
+		if ((!life || (recovers && !life_tid(life))) && slot_claim(slots + i, tid))
 			return slots + i;
+	}
 	for (uint32_t i = 0; i < limit; i++)
 		if (slot_claim(slots + i, tid))
 			return slots + i;

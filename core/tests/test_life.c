@@ -107,6 +107,30 @@ static void a_slot_used_again(const struct shmht_strategy *strategy)
 }
 
 #ifndef EXPECT_CAUGHT
+/* Workers that die and are replaced leave no trail of slots for others to look at; but
+ * where the dead one's lock stays taken, his slot says whose it is. */
+static void a_marked_slot_is_used_first(const struct shmht_strategy *strategy)
+{
+	struct scene *scene;
+	struct shmht_ctx *ctx;
+
+	if (strategy->caps & SHMHT_CAP_TEST_ONLY)
+		return;
+	scene = scene_open(strategy, 8);
+	ctx = context_open(scene->map);
+	for (int i = 0; i < 4; i++) {
+		pid_t pid = child_start(open_and_stay, scene);
+
+		assert_true(step_wait(&scene->step, 2));
+		child_kill(pid);
+		atomic_store(&scene->step, 0);
+	}
+	assert_int_equal(atomic_load(&header_of(scene->map)->slots_used),
+			 strategy->caps & SHMHT_CAP_RECOVERS ? 2 : 5);
+	shmht_ctx_close(ctx);
+	shmht_destroy(scene->map);
+}
+
 static void make_robust(pthread_mutex_t *mutex)
 {
 	pthread_mutexattr_t attr;
@@ -232,6 +256,7 @@ static const struct strategy_test tests[] = {
 	{ "a dead holder's slot, used again", a_slot_used_again, TEST_MANY | TEST_LOCKED },
 #ifndef EXPECT_CAUGHT
 	{ "beside glibc's robust mutexes", beside_glibcs_mutexes, TEST_MANY | TEST_LOCKED },
+	{ "a marked slot is used first", a_marked_slot_is_used_first, TEST_MANY | TEST_LOCKED },
 	{ "after fork", after_fork, TEST_MANY | TEST_LOCKED },
 	{ "after exec", after_exec, TEST_MANY | TEST_LOCKED },
 #endif
