@@ -23,7 +23,9 @@
  * A strategy that recovers has SHMHT_CAP_RECOVERS in LOCK_CAPS, and either
  * defines LOCK_OWNER(l), the word with the holder_id of who holds it (0: nobody),
  * and LOCK_OWNER_KEEP, its bits that are not the owner's, whereupon the waiting
- * loop here takes the lock from the dead; or SHMHT_CAP_KERNEL_RECOVERS, where the
+ * loop here takes the lock from the dead (with LOCK_TAKES_FREE from nobody, too: where
+ * the word alone decides, and something else than it is waited for, which may have got
+ * lost); or SHMHT_CAP_KERNEL_RECOVERS, where the
  * kernel hands it on. lock_wait is then called for some milliseconds at a time. One
  * whose waiters keep a place defines LOCK_TAKES instead: lock_take(l, ctx, thoroughly),
  * true where the lock was a dead one's and is ours now, which its lock_wait calls when

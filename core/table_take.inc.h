@@ -10,13 +10,19 @@
  * lock that keeps its waiters' places looks itself, and brings its own lock_take().
  */
 
+#ifdef LOCK_TAKES_FREE
+#define FREE_IS_TAKEN true
+#else
+#define FREE_IS_TAKEN false
+#endif
+
 /* True: the word was a dead one's, and is ours now. */
 static bool take_word(struct lock *l, struct shmht_ctx *ctx, bool thoroughly)
 {
 #if defined(LOCK_OWNER)
 	uint32_t word = ld(LOCK_OWNER(l)), owner = word & ~LOCK_OWNER_KEEP;
 
-	if (!intents_on(ctx) || !owner || !holder_dead(ctx, owner, thoroughly))
+	if (!intents_on(ctx) || !(owner ? holder_dead(ctx, owner, thoroughly) : FREE_IS_TAKEN))
 		return false;
 	/* Fails when another was faster. Acquire: the dead one's stores are seen, for
 	 * its end went through the kernel; pairs with other takers' releases. */
@@ -24,7 +30,8 @@ static bool take_word(struct lock *l, struct shmht_ctx *ctx, bool thoroughly)
 		if (atomic_compare_exchange_strong_explicit(
 			    LOCK_OWNER(l), &word, ctx->holder_id | (word & LOCK_OWNER_KEEP),
 			    memory_order_acquire, memory_order_relaxed)) {
-			note_recovered(ctx, l);
+			if (owner)
+				note_recovered(ctx, l);
 			return true;
 		}
 #elif defined(LOCK_TAKES)

@@ -272,3 +272,13 @@ void stepper_pin(void)
 		}
 	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
 }
+
+struct part stepper_part(void)
+{
+	const char *wanted = getenv("SHMBENCH_SWEEP_PART");
+	struct part part = { 0, 1 };
+
+	if (wanted && (sscanf(wanted, "%u/%u", &part.nr, &part.of) != 2 || part.nr >= part.of))
+		fail_msg("SHMBENCH_SWEEP_PART is '%s', must be I/N with I from 0 to N-1", wanted);
+	return part;
+}

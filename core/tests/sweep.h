@@ -15,6 +15,11 @@
 
 /* The last of the CPUs that this process may use, for it and its children. */
 void stepper_pin(void);
+/* Every of-th place from nr on is this process's to see to: SHMBENCH_SWEEP_PART. */
+struct part {
+	unsigned int nr, of;
+};
+struct part stepper_part(void);
 /* Runs fn(arg) in a child up to where it calls stepper_start(). */
 pid_t stepper_fork(void (*fn)(void *arg), void *arg);
 void stepper_start(void); /* in the child: from here on it is stepped */

@@ -16,7 +16,7 @@ struct scene {
 	enum may key_may, others_may;
 	bool chained; /* all keys in one bucket */
 	bool brief;   /* for every strategy by default; the others with spin alone */
-	enum { ALONE, WAITED_FOR, WAITS, ATTACHES, INHERITS } how;
+	enum { ALONE, WAITED_FOR, WAITS, ASKED_FOR, ATTACHES, INHERITS } how;
 };
 
 /* ---- operations ---------------------------------------------------------- */
@@ -77,6 +77,26 @@ static int op_churn(struct shmht_ctx *ctx)
 	return r ? r : put(ctx, the_key, 1, false);
 }
 
+/* ---- what is found afterwards ---------------------------------------------- */
+
+/* ABSENT, OLD, NEW; 0: neither. */
+static enum may state_of(struct shmht_ctx *ctx, uint64_t key)
+{
+	uint64_t value[8], version;
+	size_t len;
+	int r = shmht_search(ctx, &key, sizeof(key), value, sizeof(value), &len);
+
+	if (r == -ENOENT)
+		return ABSENT;
+	if (r || len != sizeof(value))
+		return 0;
+	version = value[0] - mix64(key * 8);
+	for (uint64_t i = 0; i < 8; i++)
+		if (value[i] != mix64(key * 8 + i) + version)
+			return 0;
+	return version == 0 ? OLD : version == 1 ? NEW : 0;
+}
+
 /* NULL op: opening and closing a context. */
 static const struct scene scenes[] = {
 	{ "open and close", NULL, 32, 3, 0, 0, OLD, false, true, ALONE },
@@ -98,5 +118,7 @@ static const struct scene scenes[] = {
 	{ "search, two waiting", op_search, 32, 16, 5, OLD, OLD, false, false, WAITED_FOR },
 	{ "search, waiting for a lock", op_search, 32, 16, 5, OLD, OLD, false, false, WAITS },
 	{ "waiting for a lock", op_update, 32, 16, 5, OLD | NEW, OLD, false, false, WAITS },
+	{ "waiting for a lock that is asked for", op_update, 32, 16, 5, OLD | NEW, OLD, false,
+	  false, ASKED_FOR },
 	{ "update after two dead", op_update, 32, 16, 5, OLD | NEW, OLD, false, false, INHERITS },
 };

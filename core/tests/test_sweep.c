@@ -35,13 +35,16 @@ struct run {
 	const struct scene *scene;
 	const struct shmht_strategy *strategy;
 	struct shmht *map;
-	struct shmht_ctx *ctx; /* of the survivor */
+	struct shmht_ctx *ctx;	  /* of the survivor */
+	struct shmht_ctx *second; /* who asks for a lock that the survivor has */
 	struct images images;
 	unsigned char *pristine;
 	uint64_t kills, same, images_met, images_repaired, failures;
 	const char *where;
 	unsigned int k;
 };
+
+static struct part part; /* of the places to kill at */
 
 enum changes { CHANGES_NOTHING, CHANGES_KERNEL, CHANGES_REGION };
 
@@ -69,24 +72,6 @@ static void fail_run(struct run *run, const char *what, int r)
 	snprintf(text, sizeof(text), "%s: %s", what, r < 0 ? strerror(-r) : "wrong");
 	report(text, run);
 	run->failures++;
-}
-
-/* ABSENT, OLD, NEW; 0: neither. */
-static enum may state_of(struct shmht_ctx *ctx, uint64_t key)
-{
-	uint64_t value[8], version;
-	size_t len;
-	int r = shmht_search(ctx, &key, sizeof(key), value, sizeof(value), &len);
-
-	if (r == -ENOENT)
-		return ABSENT;
-	if (r || len != sizeof(value))
-		return 0;
-	version = value[0] - mix64(key * 8);
-	for (uint64_t i = 0; i < 8; i++)
-		if (value[i] != mix64(key * 8 + i) + version)
-			return 0;
-	return version == 0 ? OLD : version == 1 ? NEW : 0;
 }
 
 static void verify(struct run *run)
@@ -127,6 +112,11 @@ static void restore(struct run *run)
 	memcpy(run->images.base, run->pristine, run->images.bytes);
 }
 
+static bool finds_it_taken(const struct run *run)
+{
+	return run->scene->how == WAITS || run->scene->how == ASKED_FOR;
+}
+
 static void victim(void *arg)
 {
 	struct run *run = arg;
@@ -155,7 +145,7 @@ static void victim(void *arg)
 	}
 	if (shmht_ctx_open(run->map, &ctx, NULL))
 		_exit(1);
-	shmht_ctx_set_timeout(ctx, run->scene->how == WAITS ? 2000000 : 10000000000);
+	shmht_ctx_set_timeout(ctx, finds_it_taken(run) ? 2000000 : 10000000000);
 	stepper_start();
 	run->scene->op(ctx);
 	stepper_end();
@@ -251,15 +241,32 @@ static void sweep_repair(struct run *run)
 static pid_t start_victim(struct run *run)
 {
 	restore(run);
-	if (run->scene->how == WAITS)
+	if (finds_it_taken(run))
 		assert_rc(run->strategy->ops.lock(run->ctx, 0), 0);
 	return stepper_fork(victim, run);
+}
+
+/* Whoever died in the queue, its living holder keeps the lock. */
+static void ask(struct run *run, uint64_t timeout_ns)
+{
+	int r;
+
+	shmht_ctx_set_timeout(run->second, timeout_ns);
+	r = run->strategy->ops.lock(run->second, 0);
+	if (r != -ETIMEDOUT)
+		fail_run(run, "a second one gets the lock", r);
+	if (!r)
+		run->strategy->ops.unlock(run->second, 0);
 }
 
 static void end_victim(struct run *run, pid_t pid)
 {
 	stepper_kill(pid);
-	if (run->scene->how == WAITS)
+	if (run->scene->how == ASKED_FOR) {
+		ask(run, 0);
+		ask(run, 1000000); /* longer than until the first look */
+	}
+	if (finds_it_taken(run))
 		run->strategy->ops.unlock(run->ctx, 0);
 }
 
@@ -269,8 +276,10 @@ static void kill_at(struct run *run, const struct trace *trace, unsigned int k,
 	pid_t pid = start_victim(run);
 	enum step step = stepper_run_to(pid, trace, k);
 
+	run->k = k;
+
 	/* It took another way: files have other contents, objects other numbers. */
-	if (step == STEP_ENDED && run->scene->how != WAITS) {
+	if (step == STEP_ENDED && !finds_it_taken(run)) {
 		end_victim(run, pid);
 		pid = start_victim(run);
 		step = stepper_step_many(pid, k);
@@ -282,7 +291,6 @@ static void kill_at(struct run *run, const struct trace *trace, unsigned int k,
 		end_victim(run, pid);
 	}
 	assert_true(step != STEP_GONE);
-	run->k = k;
 	run->kills++;
 	/* No life word that bears a dead thread's number. */
 	for (unsigned int i = 0; i < WORKERS; i++) {
@@ -323,19 +331,6 @@ static unsigned int find_changes(struct run *run, struct trace *trace, unsigned 
 	return k;
 }
 
-/* Of the places to kill at, those that this process sees to. */
-static struct {
-	unsigned int nr, of;
-} part = { 0, 1 };
-
-static void choose_part(void)
-{
-	const char *wanted = getenv("SHMBENCH_SWEEP_PART");
-
-	if (wanted && (sscanf(wanted, "%u/%u", &part.nr, &part.of) != 2 || part.nr >= part.of))
-		fail_msg("SHMBENCH_SWEEP_PART is '%s', must be I/N with I from 0 to N-1", wanted);
-}
-
 static void sweep_scene(struct run *run, unsigned int stride, unsigned int repairs)
 {
 	unsigned char *changed = calloc(TRACE_MAX + 1, 1);
@@ -344,8 +339,8 @@ static void sweep_scene(struct run *run, unsigned int stride, unsigned int repai
 
 	assert_non_null(changed);
 	trace_open(&trace);
-	n = find_changes(run, &trace, changed);
 	run->where = "instruction";
+	n = find_changes(run, &trace, changed);
 	/* The oldest are looked for in thousands of bins, which changes nothing; and a
 	 * loop's later rounds are stepped to. */
 	if (stride > 1 && n > 10000)
@@ -402,6 +397,7 @@ static void run_open(struct run *run, const struct scene *scene,
 	*run = (struct run){ .scene = scene, .strategy = strategy };
 	run->map = table_create(&cfg);
 	run->ctx = context_open(run->map);
+	run->second = context_open(run->map);
 	for (uint64_t key = 1; key <= scene->preload; key++)
 		assert_rc(put(run->ctx, key, 0, false), 0);
 	if (scene->how == INHERITS)
@@ -416,18 +412,21 @@ static void run_open(struct run *run, const struct scene *scene,
 static void run_close(struct run *run)
 {
 	restore(run);
+	shmht_ctx_close(run->second);
 	shmht_ctx_close(run->ctx);
 	images_close(&run->images);
 	free(run->pristine);
 	shmht_destroy(run->map);
 }
 
-/* Scenes that a lock's own ways of waiting decide. */
-static bool is_about(const struct scene *scene, uint32_t caps)
+/* Scenes that a lock's own ways of waiting decide: a queue's; a semaphore's beside the
+ * owner's word. */
+static bool is_about(const struct scene *scene, const struct shmht_strategy *strategy)
 {
 	if (scene->op == op_search)
-		return caps & SHMHT_CAP_SHARED_READERS;
-	return caps & SHMHT_CAP_FAIR && scene->how >= WAITED_FOR && scene->how != ATTACHES;
+		return strategy->caps & SHMHT_CAP_SHARED_READERS;
+	return (strategy->caps & SHMHT_CAP_FAIR || !strcmp(strategy->name, "sem")) &&
+	       scene->how >= WAITED_FOR && scene->how != ATTACHES;
 }
 
 static void sweep(const struct shmht_strategy *strategy)
@@ -446,13 +445,13 @@ static void sweep(const struct shmht_strategy *strategy)
 #endif
 	if (only && strcmp(only, strategy->name))
 		return;
-	choose_part();
+	part = stepper_part();
 	stepper_pin();
 	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
 		uint64_t begin = shmht_monotonic_ns();
 		struct run run;
 
-		if (!all && !repairs && !scenes[i].brief && !is_about(&scenes[i], strategy->caps))
+		if (!all && !repairs && !scenes[i].brief && !is_about(&scenes[i], strategy))
 			continue;
 		alarm(all ? 3000 : 120);
 		run_open(&run, &scenes[i], strategy, test_read);

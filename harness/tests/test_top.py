@@ -109,7 +109,7 @@ class Top(Case):
         self.assertLess(min(seen), had * 2)
 
     def test_anybodys_table(self):
-        for strategy in ("futex", "mutex", "sem", "mutex-robust"):
+        for strategy in ("futex", "mutex", "sem", "mcs", "mutex-robust"):
             with self.subTest(strategy=strategy):
                 process, fd, (holder, waiter, idle) = self.holder(strategy)
                 out = ""
@@ -121,7 +121,7 @@ class Top(Case):
                 self.assertTrue(wait_for(asleep, 10), out)
                 self.assertIn(": 7 entries (0.7 %)", out)
                 self.assertIn("rate   -: no run", out)
-                held = "-" if strategy == "sem" else r"100\.0"
+                held = "-" if strategy == "mcs" else r"100\.0"
                 self.assertRegex(out, r"(?m)^ +0 +7 +%s +[01]\.\d  %d$" % (held, holder))
                 self.assertRegex(out, r"(?m)^ *%d +%d +alive +[\d.]+ +[\d.]+ +- *$" % (idle, idle))
                 os.kill(holder, signal.SIGSTOP)
