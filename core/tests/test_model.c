@@ -278,7 +278,7 @@ static void against_the_model(const struct shmht_strategy *strategy)
 						.hash_seed = c * 100 + v * 10 + k,
 					};
 					run_geometry(&run,
-						     scaled(capacities[c] < 64 ? 4000 : 20000));
+						     scaled(capacities[c] < 64 ? 2000 : 10000));
 				}
 }
 
@@ -289,9 +289,9 @@ static void long_walk(const struct shmht_strategy *strategy)
 
 	run.random.state = 42;
 	run.cfg = small_config(strategy, 1000);
-	run_geometry(&run, scaled(1000000));
+	run_geometry(&run, scaled(500000));
 	run.cfg.stripes = 8;
-	run_geometry(&run, scaled(1000000));
+	run_geometry(&run, scaled(500000));
 }
 
 static const struct strategy_test tests[] = {
