@@ -3,6 +3,7 @@
 #ifndef SHMBENCH_CLI_H
 #define SHMBENCH_CLI_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -35,6 +36,7 @@ extern const struct command command_slice; /* not in the help: for `gate` */
 struct run_kind {
 	const struct command *command;
 	void (*trial)(const struct point *point, uint32_t k, struct trial *ret_trial);
+	bool counts_calls; /* a trial of each point more: rounds_count_calls() */
 	/* Before anything runs: NULL, or why this scenario is not for it. */
 	const char *(*refuse)(struct scenario *scenario);
 };

@@ -156,9 +156,9 @@ static double seconds_of(const struct params *params)
 	return seconds + 2 * (double)params->calm_ns * 1e-9;
 }
 
-static void dry_run(const struct scenario *scenario)
+static void dry_run(const struct run_kind *kind, const struct scenario *scenario)
 {
-	double total = 0;
+	double total = 0, counting = kind->counts_calls ? rounds_counting_s(scenario) : 0;
 
 	printf("%-48s %8s %9s %14s\n", "point", "trials", "seconds", "bytes");
 	for (size_t i = 0; i < scenario->nr_points; i++) {
@@ -177,8 +177,11 @@ static void dry_run(const struct scenario *scenario)
 		       params->ops ? "  (and its operations)" : "");
 		total += seconds;
 	}
-	printf("%zu points, %.1f s of warm-up and measuring, set-up not counted\n",
-	       scenario->nr_points, total);
+	printf("%zu points, %.1f s of warm-up and measuring", scenario->nr_points,
+	       total + counting);
+	if (counting > 0)
+		printf(" (%.1f s of it to count system calls)", counting);
+	puts(", set-up not counted");
 }
 
 /* As result_write() puts it, so that both are the same document. */
@@ -287,6 +290,19 @@ static int record(const struct run_kind *kind, const struct scenario *scenario, 
 	return r;
 }
 
+static int measure(const struct run_kind *kind, const struct scenario *scenario,
+		   const struct run_options *opt, struct result_build *build)
+{
+	int sig;
+
+	if (kind->counts_calls)
+		rounds_say_who_counts(build);
+	sig = rounds_run(kind->trial, scenario, build, opt->quiet, opt->redo);
+	if (!sig && kind->counts_calls)
+		sig = rounds_count_calls(scenario, build, opt->quiet);
+	return sig;
+}
+
 int run_scenarios(const struct run_kind *kind, int argc, char **argv)
 {
 	struct run_options opt = { 0 };
@@ -305,7 +321,7 @@ int run_scenarios(const struct run_kind *kind, int argc, char **argv)
 	if (scenario_load(&opt.request, stderr, &scenario))
 		return EXIT_USAGE;
 	if (opt.dry_run) {
-		dry_run(scenario);
+		dry_run(kind, scenario);
 		scenario_free(scenario);
 		return EXIT_YES;
 	}
@@ -336,7 +352,7 @@ int run_scenarios(const struct run_kind *kind, int argc, char **argv)
 		result_set_overhead(build, overhead);
 	if (opt.live && isatty(STDERR_FILENO))
 		supervise_on_interval = show_interval;
-	sig = rounds_run(kind->trial, scenario, build, opt.quiet, opt.redo);
+	sig = measure(kind, scenario, &opt, build);
 	result = result_finish(build, sig != 0);
 	if (!opt.quiet)
 		result_show(result, human);
@@ -363,7 +379,7 @@ static const char *refuse_faults(struct scenario *scenario)
 
 static int run(int argc, char **argv)
 {
-	static const struct run_kind kind = { &command_run, supervise_trial, refuse_faults };
+	static const struct run_kind kind = { &command_run, supervise_trial, true, refuse_faults };
 
 	return run_scenarios(&kind, argc, argv);
 }

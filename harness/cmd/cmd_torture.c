@@ -32,7 +32,7 @@ static const char *prepare(struct scenario *scenario)
 
 static int torture(int argc, char **argv)
 {
-	static const struct run_kind kind = { &command_torture, torture_trial, prepare };
+	static const struct run_kind kind = { &command_torture, torture_trial, false, prepare };
 
 	return run_scenarios(&kind, argc, argv);
 }

@@ -14,9 +14,10 @@
 
 struct pool {
 	const json_t *first; /* the point as it first occurs */
-	json_t *trials, *flags, *expect;
+	json_t *trials, *kernel_trials, *flags, *expect;
 	unsigned int ops; /* bits by result_ops */
 	bool open;
+	bool uncounted; /* some input with trials counted no system calls in one of its own */
 	const char *status, *reason, *path; /* of the worst */
 };
 
@@ -32,22 +33,24 @@ static int rank_of(const char *status)
 }
 
 /* Numbered anew, so that each is told apart; "from" says which it was. */
-static int add_trials(struct pool *pool, const json_t *point, const char *host, size_t run)
+static int add_trials(json_t *pooled, const json_t *trials, const char *host, size_t run)
 {
-	const json_t *trials = json_object_get(point, "trials");
 	int rc = 0;
 
 	for (size_t k = 0; k < json_array_size(trials); k++) {
 		json_t *trial = json_copy(json_array_get(trials, k));
 		double was = result_get_number(trial, "trial");
 
+		if (!json_is_object(trial)) {
+			json_decref(trial);
+			continue;
+		}
 		rc |= json_object_set_new(trial, "from",
 					  json_pack("{s:o, s:I, s:o}", "host", result_string(host),
 						    "run", (json_int_t)run, "trial",
 						    result_number(was)));
-		rc |= json_object_set_new(trial, "trial",
-					  result_count(json_array_size(pool->trials)));
-		rc |= json_array_append_new(pool->trials, trial);
+		rc |= json_object_set_new(trial, "trial", result_count(json_array_size(pooled)));
+		rc |= json_array_append_new(pooled, trial);
 	}
 	return rc;
 }
@@ -104,11 +107,15 @@ static int add_point(struct pool *pool, const json_t *point, const struct merge_
 		pool->reason = reason;
 		pool->path = input->path;
 	}
+	pool->uncounted |= result_ok_trials(json_object_get(point, "trials")) &&
+			   !json_array_size(json_object_get(point, "kernel_trials"));
 	pool->open |= loop && strcmp(loop, "open") == 0;
 	for (size_t i = 0; i < RESULT_OPS; i++)
 		if (json_is_object(json_object_get(summary, result_ops[i].name)))
 			pool->ops |= 1u << i;
-	return add_trials(pool, point, input->host, run) |
+	return add_trials(pool->trials, json_object_get(point, "trials"), input->host, run) |
+	       add_trials(pool->kernel_trials, json_object_get(point, "kernel_trials"), input->host,
+			  run) |
 	       add_distinct(pool->flags, json_object_get(summary, "flags"), NULL) |
 	       add_distinct(pool->expect, json_object_get(point, "expect"), "text");
 }
@@ -116,6 +123,7 @@ static int add_point(struct pool *pool, const json_t *point, const struct merge_
 static void pool_free(struct pool *pool)
 {
 	json_decref(pool->trials);
+	json_decref(pool->kernel_trials);
 	json_decref(pool->flags);
 	json_decref(pool->expect);
 }
@@ -124,6 +132,7 @@ static int fill_pool(const struct merge_input *inputs, size_t nr, const char *na
 		     const char *host, struct pool *pool)
 {
 	*pool = (struct pool){ .trials = json_array(),
+			       .kernel_trials = json_array(),
 			       .flags = json_array(),
 			       .expect = json_array() };
 	for (size_t i = 0; i < nr; i++) {
@@ -136,6 +145,9 @@ static int fill_pool(const struct merge_input *inputs, size_t nr, const char *na
 	}
 	if (!pool->first)
 		return -ENOENT;
+	/* What some hosts counted is no figure of all of them. */
+	if (!host && pool->uncounted)
+		json_array_clear(pool->kernel_trials);
 	return take_flags(pool->flags, pool->trials) ? -ENOMEM : 0;
 }
 
@@ -203,7 +215,8 @@ static int make_point(struct pool *pool, const char *name, const char *label, js
 				  result_string(pool->reason || rank_of(pool->status) ? reason :
 											NULL));
 	rc |= json_object_set_new(point, "summary",
-				  result_summary_of(trials, pool->trials, pool->ops, pool->open,
+				  result_summary_of(trials, pool->trials, pool->kernel_trials,
+						    pool->ops, pool->open,
 						    json_incref(pool->flags)));
 	rc |= json_object_set_new(point, "expect", one_trial ? json_array() : expectations(pool));
 	rc |= json_object_set_new(point, "merged",
@@ -211,6 +224,7 @@ static int make_point(struct pool *pool, const char *name, const char *label, js
 					    json_object_get(all, "latency"), "wait",
 					    json_object_get(all, "wait")));
 	rc |= json_object_set_new(point, "trials", trials);
+	rc |= json_object_set(point, "kernel_trials", pool->kernel_trials);
 	if (rc) {
 		json_decref(point);
 		return -ENOMEM;

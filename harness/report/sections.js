@@ -122,7 +122,7 @@ section(function () {
 });
 section(function () {
 	return pointSection({ id: "kernel", title: "Kernel crossings per operation", unit: "system calls per operation", log: false,
-		path: summaryKey("kernel_per_op"), format: FORMAT.plain, how: "System calls in the measured window, counted by tracepoint." });
+		path: summaryKey("kernel_per_op"), format: FORMAT.plain, how: "Counted by tracepoint, in a trial of the point's own that is in no other figure." });
 });
 section(function () {
 	return pointSection({ id: "cpu", title: "CPU time per operation", unit: "time", log: true,

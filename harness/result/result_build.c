@@ -12,7 +12,7 @@
 #include "run/host.h"
 
 struct built_point {
-	json_t *trials;
+	json_t *trials, *kernel_trials;
 	size_t lost; /* trials that there was no memory to record */
 };
 
@@ -22,14 +22,21 @@ struct result_build {
 	json_t *host, *tool, *overhead;
 	struct result_cpus cpus;
 	struct built_point *points; /* [scenario->nr_points] */
+	char calls_reason[128];	    /* result_set_calls_reason() */
 };
+
+static void built_point_free(struct built_point *point)
+{
+	json_decref(point->trials);
+	json_decref(point->kernel_trials);
+}
 
 static void build_free(struct result_build *build)
 {
 	if (!build)
 		return;
 	for (size_t i = 0; build->points && i < build->scenario->nr_points; i++)
-		json_decref(build->points[i].trials);
+		built_point_free(&build->points[i]);
 	free(build->points);
 	json_decref(build->host);
 	json_decref(build->tool);
@@ -55,7 +62,8 @@ struct result_build *result_begin(const struct scenario *scenario, struct timesp
 		goto out_free;
 	for (size_t i = 0; i < scenario->nr_points; i++) {
 		build->points[i].trials = json_array();
-		if (!build->points[i].trials)
+		build->points[i].kernel_trials = json_array();
+		if (!build->points[i].trials || !build->points[i].kernel_trials)
 			goto out_free;
 	}
 	free(cpus);
@@ -96,8 +104,27 @@ void result_add_trial(struct result_build *build, size_t point_idx, const struct
 	/* Without memory the point says so at the end, and the others are kept. */
 	if (json_array_append_new(point->trials,
 				  result_trial_object(&build->scenario->points[point_idx].params,
-						      trial)))
+						      trial, build->calls_reason)))
 		point->lost++;
+}
+
+void result_set_calls_reason(struct result_build *build, const char *reason)
+{
+	snprintf(build->calls_reason, sizeof(build->calls_reason), "%s", reason);
+}
+
+void result_add_kernel_trial(struct result_build *build, size_t point_idx,
+			     const struct trial *trial)
+{
+	struct built_point *point;
+
+	if (point_idx >= build->scenario->nr_points)
+		return;
+	point = &build->points[point_idx];
+	/* Without memory the figure is missing, which is said where it would be. */
+	(void)json_array_append_new(
+		point->kernel_trials,
+		result_kernel_trial_object(&build->scenario->points[point_idx].params, trial));
 }
 
 void result_supersede(struct result_build *build, uint32_t k)
@@ -139,6 +166,7 @@ static void judge_point(const struct point *point, const struct built_point *bui
 {
 	static const char *const bad[] = { "failed", "not_measured" };
 	size_t nr = json_array_size(built->trials), at = 0;
+	const json_t *broken = find_trial(built->kernel_trials, "failed", &at);
 
 	ret->reason[0] = '\0';
 	for (size_t i = 0; i < 2; i++) {
@@ -153,7 +181,15 @@ static void judge_point(const struct point *point, const struct built_point *bui
 		return;
 	}
 	ret->status = "ok";
-	if (built->lost) {
+	/* One that was not measured costs no more than its figure. */
+	if (broken) {
+		const char *why = result_get_text(broken, "reason");
+
+		ret->status = "failed";
+		snprintf(ret->reason, sizeof(ret->reason),
+			 "the trial in which system calls are counted: %s",
+			 why ? why : "no reason was given");
+	} else if (built->lost) {
 		ret->status = "not_measured";
 		snprintf(ret->reason, sizeof(ret->reason), "no memory to record %zu of %u trials",
 			 built->lost, point->params.trials);
@@ -219,10 +255,12 @@ static json_t *point_object(const struct result_build *build, size_t idx, bool i
 	rc |= json_object_set_new(object, "reason",
 				  result_string(verdict.reason[0] ? verdict.reason : NULL));
 	rc |= json_object_set_new(object, "summary",
-				  result_summary(&point->params, built->trials, &build->cpus));
+				  result_summary(&point->params, built->trials,
+						 built->kernel_trials, &build->cpus));
 	rc |= json_object_set_new(object, "expect",
 				  result_expectations(&point->params, built->trials));
 	rc |= json_object_set(object, "trials", built->trials);
+	rc |= json_object_set(object, "kernel_trials", built->kernel_trials);
 	if (rc) {
 		json_decref(object);
 		return NULL;

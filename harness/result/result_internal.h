@@ -116,7 +116,10 @@ json_t *result_torture_object(const struct trial *trial);
 /* "recovers 1.2ms", "strands 31%", or "" without a kill. */
 void result_dead_holder(const json_t *trials, char *buf, size_t size);
 void result_show_torture(const json_t *points, FILE *out);
-json_t *result_kernel_object(const struct trial *trial);
+/* calls_reason: as for result_trial_object(); one that a worker has goes before it. */
+json_t *result_kernel_object(const struct trial *trial, const char *calls_reason);
+/* A line for each point whose system calls could not be counted in their trial. */
+void result_show_uncounted(const json_t *points, FILE *out);
 json_t *result_latency_object(const struct hist *hist, bool all_timed);
 /* OP by OP out of histograms by class; null where there are none of the kind. */
 json_t *result_ops_object(const struct params *params, const struct hist merged[HIST_CLASSES],
@@ -125,18 +128,23 @@ json_t *result_ops_object(const struct params *params, const struct hist merged[
 json_t *result_phases_array(const struct params *params, const struct trial *trial);
 bool result_has_phases(const json_t *trials);
 json_t *result_phases_summary(const json_t *trials, unsigned int ops, bool open);
-json_t *result_trial_object(const struct params *params, const struct trial *trial);
+/* calls_reason: why its workers did not count system calls, where they were not to. */
+json_t *result_trial_object(const struct params *params, const struct trial *trial,
+			    const char *calls_reason);
+/* What is a figure of a trial in which system calls were counted. */
+json_t *result_kernel_trial_object(const struct params *params, const struct trial *trial);
 
 struct result_cpus {
 	unsigned int allowed, cores;
 };
 json_t *result_summary(const struct params *params, const json_t *trials,
-		       const struct result_cpus *cpus);
+		       const json_t *kernel_trials, const struct result_cpus *cpus);
 /* The same where params are gone: of these operations (bits by result_ops), open loop or
  * closed, with these flags, which it takes over. Rates and percentiles are those of
- * trials; shares and sums of the table's other columns those of parts. */
-json_t *result_summary_of(const json_t *trials, const json_t *parts, unsigned int ops, bool open,
-			  json_t *flags);
+ * trials; shares and sums of the table's other columns those of parts; system calls those
+ * of kernel_trials, or of parts where an older build counted them (NULL: so, too). */
+json_t *result_summary_of(const json_t *trials, const json_t *parts, const json_t *kernel_trials,
+			  unsigned int ops, bool open, json_t *flags);
 json_t *result_expectations(const struct params *params, const json_t *trials);
 
 /* The table alone. Returns whether some row has too few trials for its interval. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's share in a trial's result. Per operation of the workers' own
+ * The kernel's share in a trial's result; that of system calls was counted in a trial
+ * of its own (run/rounds.h), the others in each. Per operation of the workers' own
  * windows, because that is where the counts were taken: with ops = N these are
  * longer than the trial's. The open loop's own sleeps are not the operations'.
  */
@@ -27,7 +28,7 @@ static double events_of(const struct trial *trial, enum kernel_event event, cons
 	return sum;
 }
 
-json_t *result_kernel_object(const struct trial *trial)
+json_t *result_kernel_object(const struct trial *trial, const char *calls_reason)
 {
 	static const char *const keys[KERNEL_EVENTS] = {
 		[KERNEL_SYSCALLS] = "syscalls_per_op",
@@ -61,6 +62,8 @@ json_t *result_kernel_object(const struct trial *trial)
 	rc |= json_object_set_new(object, "page_faults_per_op", result_number(faults / ops));
 	rc |= json_object_set_new(object, "switches_per_op", result_number(switches / ops));
 	rc |= json_object_set_new(object, "harness_calls", result_number(harness_calls));
+	if (calls_why && !*calls_why)
+		calls_why = calls_reason;
 	rc |= json_object_set_new(object, "reason", result_string(calls_why));
 	rc |= json_object_set_new(object, "hardware_reason", result_string(hardware_why));
 	if (rc) {
@@ -68,4 +71,23 @@ json_t *result_kernel_object(const struct trial *trial)
 		return NULL;
 	}
 	return object;
+}
+
+void result_show_uncounted(const json_t *points, FILE *out)
+{
+	for (size_t i = 0; i < json_array_size(points); i++) {
+		const json_t *point = json_array_get(points, i);
+		const json_t *trial = json_array_get(json_object_get(point, "kernel_trials"), 0);
+		const char *status = result_get_text(trial, "status");
+		const char *name = result_get_text(point, "name");
+		const char *why = result_get_text(trial, "reason");
+		char clean_name[400], clean_why[400];
+
+		if (!status || strcmp(status, "not_measured") != 0)
+			continue;
+		fprintf(out, "kernel/op of %s: not counted: %s\n",
+			result_clean(name ? name : "(no name)", 80, clean_name, sizeof(clean_name)),
+			result_clean(why ? why : "no reason was given", 80, clean_why,
+				     sizeof(clean_why)));
+	}
 }

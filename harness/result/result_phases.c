@@ -151,7 +151,7 @@ json_t *result_phases_summary(const json_t *trials, unsigned int ops, bool open)
 		const char *name = result_get_text(json_array_get(first, i), "name");
 		json_t *parts = phase_of_trials(trials, i, name ? name : ""), *summary;
 
-		summary = result_summary_of(parts, parts, ops, open, flags_of(parts));
+		summary = result_summary_of(parts, parts, NULL, ops, open, flags_of(parts));
 		rc |= json_object_set_new(summary, "name", result_string(name));
 		rc |= json_object_set_new(summary, "seconds",
 					  result_number(median_of(parts, NULL, "seconds")));

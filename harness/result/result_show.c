@@ -314,6 +314,7 @@ void result_show(const json_t *result, FILE *out)
 	put_chart(points, out);
 	put_histories(points, out);
 	result_show_torture(points, out);
+	result_show_uncounted(points, out);
 	put_expectations(points, out);
 	put_overhead(json_object_get(result, "overhead"), out);
 	put_start_lag(points, out);

@@ -55,7 +55,6 @@ static json_t *op_object(bool open, const json_t *trials, const char *op)
 struct totals {
 	double ops, cpu_s, stalled_s, worker_s;
 	double hits, searches;
-	double syscalls;      /* NaN: not counted in some trial */
 	double held_ns, held; /* sampled sections of the lock: together, and how many */
 	double worst_wait_ns; /* NaN: no acquire had to wait, or not known */
 };
@@ -112,9 +111,6 @@ static void add_totals(struct totals *totals, const json_t *trials)
 		if (!result_trial_is_ok(trial))
 			continue;
 		totals->ops += result_get_number(trial, "ops");
-		totals->syscalls += result_get_number(trial, "ops") *
-				    result_get_number(json_object_get(trial, "kernel"),
-						      "syscalls_per_op");
 		add_held(totals, json_object_get(trial, "hold"));
 		add_hits(totals, json_object_get(trial, "outcomes"));
 		totals->worst_wait_ns = fmax(totals->worst_wait_ns,
@@ -146,8 +142,26 @@ static double median_min_over_max(const json_t *trials)
 	return interval.median;
 }
 
-static int add_table_figures(json_t *summary, const json_t *trials)
+/* NaN: not counted in some trial, or no trial was measured. */
+static double calls_per_op(const json_t *trials)
 {
+	double calls = 0, ops = 0;
+
+	for (size_t i = 0; i < json_array_size(trials); i++) {
+		const json_t *trial = json_array_get(trials, i);
+
+		if (!result_trial_is_ok(trial))
+			continue;
+		ops += result_get_number(trial, "ops");
+		calls += result_get_number(trial, "ops") *
+			 result_get_number(json_object_get(trial, "kernel"), "syscalls_per_op");
+	}
+	return calls / ops;
+}
+
+static int add_table_figures(json_t *summary, const json_t *trials, const json_t *kernel_trials)
+{
+	const json_t *counted = json_array_size(kernel_trials) ? kernel_trials : trials;
 	struct totals totals = { .worst_wait_ns = NAN };
 	int rc = 0;
 
@@ -159,8 +173,7 @@ static int add_table_figures(json_t *summary, const json_t *trials)
 				  result_number(totals.stalled_s / totals.worker_s));
 	rc |= json_object_set_new(summary, "cpu_ns_per_op",
 				  result_number(totals.cpu_s * 1e9 / totals.ops));
-	rc |= json_object_set_new(summary, "kernel_per_op",
-				  result_number(totals.syscalls / totals.ops));
+	rc |= json_object_set_new(summary, "kernel_per_op", result_number(calls_per_op(counted)));
 	rc |= json_object_set_new(summary, "hit_ratio",
 				  result_number(totals.hits / totals.searches));
 	rc |= json_object_set_new(summary, "min_over_max",
@@ -251,8 +264,8 @@ static json_t *flags_array(const struct params *params, const json_t *trials,
 	return flags;
 }
 
-json_t *result_summary_of(const json_t *trials, const json_t *parts, unsigned int ops, bool open,
-			  json_t *flags)
+json_t *result_summary_of(const json_t *trials, const json_t *parts, const json_t *kernel_trials,
+			  unsigned int ops, bool open, json_t *flags)
 {
 	json_t *summary = json_object();
 	char note[200];
@@ -263,7 +276,7 @@ json_t *result_summary_of(const json_t *trials, const json_t *parts, unsigned in
 		if (ops >> i & 1u)
 			rc |= json_object_set_new(summary, result_ops[i].name,
 						  op_object(open, trials, result_ops[i].name));
-	rc |= add_table_figures(summary, parts);
+	rc |= add_table_figures(summary, parts, kernel_trials);
 	result_dead_holder(parts, note, sizeof(note));
 	if (note[0])
 		rc |= json_object_set_new(summary, "dead_holder", result_string(note));
@@ -282,13 +295,13 @@ json_t *result_summary_of(const json_t *trials, const json_t *parts, unsigned in
 }
 
 json_t *result_summary(const struct params *params, const json_t *trials,
-		       const struct result_cpus *cpus)
+		       const json_t *kernel_trials, const struct result_cpus *cpus)
 {
 	unsigned int ops = 0;
 
 	for (unsigned int i = 0; i < RESULT_OPS; i++)
 		ops |= (unsigned int)result_op_in_mix(&result_ops[i], params) << i;
-	return result_summary_of(trials, trials, ops, params->rate != 0,
+	return result_summary_of(trials, trials, kernel_trials, ops, params->rate != 0,
 				 flags_array(params, trials, cpus));
 }
 

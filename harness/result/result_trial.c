@@ -339,7 +339,8 @@ static json_t *noise_object(const struct noise *noise)
 }
 
 /* What only a trial that ran to its end can have; else every key is null. */
-static int add_measurements(json_t *object, const struct params *params, const struct trial *trial)
+static int add_measurements(json_t *object, const struct params *params, const struct trial *trial,
+			    const char *calls_reason)
 {
 	static const char *const keys[] = { "seconds",	 "ops",	    "ops_per_s", "latency",
 					    "wait",	 "stalled", "outcomes",	 "fairness",
@@ -376,7 +377,7 @@ static int add_measurements(json_t *object, const struct params *params, const s
 	rc |= json_object_set_new(object, "integrity", integrity_object(params, trial));
 	rc |= json_object_set_new(object, "rate", result_rate_object(params, trial));
 	rc |= json_object_set_new(object, "intervals", result_intervals_array(params, trial));
-	rc |= json_object_set_new(object, "kernel", result_kernel_object(trial));
+	rc |= json_object_set_new(object, "kernel", result_kernel_object(trial, calls_reason));
 	rc |= json_object_set_new(object, "noise", noise_object(&trial->noise));
 	rc |= json_object_set_new(object, "phases", result_phases_array(params, trial));
 	free(scratch);
@@ -388,7 +389,8 @@ static json_t *text_or_null(const char *text)
 	return result_string(text[0] ? text : NULL);
 }
 
-json_t *result_trial_object(const struct params *params, const struct trial *trial)
+json_t *result_trial_object(const struct params *params, const struct trial *trial,
+			    const char *calls_reason)
 {
 	static const char *const statuses[] = {
 		[TRIAL_OK] = "ok", [TRIAL_FAILED] = "failed", [TRIAL_NOT_MEASURED] = "not_measured"
@@ -400,7 +402,7 @@ json_t *result_trial_object(const struct params *params, const struct trial *tri
 	rc |= json_object_set_new(object, "status", json_string(statuses[trial->status]));
 	rc |= json_object_set_new(object, "reason", text_or_null(trial->reason));
 	rc |= json_object_set_new(object, "op_stream_hash", result_hex(trial->op_stream_hash));
-	rc |= add_measurements(object, params, trial);
+	rc |= add_measurements(object, params, trial, calls_reason);
 	/* Under torture they come and go, and only their sums are kept. */
 	rc |= json_object_set_new(object, "workers",
 				  trial->torture ? json_null() : workers_array(params, trial));
@@ -414,6 +416,24 @@ json_t *result_trial_object(const struct params *params, const struct trial *tri
 	rc |= json_object_set_new(object, "pages_reason", text_or_null(trial->pages_reason));
 	rc |= json_object_set_new(object, "region_bytes",
 				  trial->target ? json_null() : result_count(trial->region_bytes));
+	if (rc) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+json_t *result_kernel_trial_object(const struct params *params, const struct trial *trial)
+{
+	static const char *const figures[] = { "trial",	  "status",   "reason", "op_stream_hash",
+					       "seconds", "ops",      "kernel", "outcomes",
+					       "workers", "integrity" };
+	json_t *whole = result_trial_object(params, trial, NULL), *object = json_object();
+	int rc = whole && object ? 0 : -1;
+
+	for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]) && !rc; i++)
+		rc |= json_object_set(object, figures[i], json_object_get(whole, figures[i]));
+	json_decref(whole);
 	if (rc) {
 		json_decref(object);
 		return NULL;

@@ -131,12 +131,27 @@ static void open_calls(const char *events, struct kernel_counters *counters,
 	}
 }
 
-void kernel_open_at(const char *events, struct kernel_counters *counters,
-		    struct kernel_counts *counts)
+static void close_calls(struct kernel_counters *counters)
+{
+	for (unsigned int i = 0; i < counters->nr_calls; i++)
+		close(counters->calls[i]);
+	counters->nr_calls = 0;
+}
+
+static const char *events_folder(void)
+{
+	static const char tracing[] = "/sys/kernel/tracing/events";
+	static const char debug[] = "/sys/kernel/debug/tracing/events";
+
+	return access(tracing, F_OK) && !access(debug, F_OK) ? debug : tracing;
+}
+
+void kernel_open(struct kernel_counters *counters, struct kernel_counts *counts, bool calls)
 {
 	memset(counts, 0, sizeof(*counts));
 	counters->nr_calls = 0;
-	open_calls(events, counters, counts);
+	if (calls)
+		open_calls(events_folder(), counters, counts);
 	for (int i = 0; i < KERNEL_EVENTS; i++) {
 		counters->hardware[i] = -1;
 		if (!hardware_events[i].name)
@@ -150,13 +165,15 @@ void kernel_open_at(const char *events, struct kernel_counters *counters,
 	}
 }
 
-void kernel_open(struct kernel_counters *counters, struct kernel_counts *counts)
+bool kernel_counts_calls(char *why_not, size_t size)
 {
-	const char *events = "/sys/kernel/tracing/events";
+	struct kernel_counters counters = { .nr_calls = 0 };
+	struct kernel_counts counts = { .calls_reason = "" };
 
-	if (access(events, F_OK) && !access("/sys/kernel/debug/tracing/events", F_OK))
-		events = "/sys/kernel/debug/tracing/events";
-	kernel_open_at(events, counters, counts);
+	open_calls(events_folder(), &counters, &counts);
+	close_calls(&counters);
+	snprintf(why_not, size, "%s", counts.calls_reason);
+	return counts.known[KERNEL_SYSCALLS];
 }
 
 /* A counter that another one displaced for a while is no count: not known. */
@@ -214,9 +231,7 @@ void kernel_end(struct kernel_counters *counters, struct kernel_counts *counts)
 
 void kernel_close(struct kernel_counters *counters)
 {
-	for (unsigned int i = 0; i < counters->nr_calls; i++)
-		close(counters->calls[i]);
-	counters->nr_calls = 0;
+	close_calls(counters);
 	for (int i = 0; i < KERNEL_EVENTS; i++)
 		if (counters->hardware[i] >= 0)
 			close(counters->hardware[i]);

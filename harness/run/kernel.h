@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The kernel's share of an operation: system calls by tracepoint, hardware
- * counters where the machine has them. Each worker counts itself.
+ * counters where the machine has them. Each worker counts itself. While a
+ * tracepoint is open, every system call of the machine is slower by some 0.3 us:
+ * calls are counted in trials of their own (rounds.h), which nobody times.
  */
 #ifndef SHMBENCH_KERNEL_H
 #define SHMBENCH_KERNEL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum kernel_event {
@@ -36,13 +39,12 @@ struct kernel_counters {
 };
 
 /*
- * Counts the calling thread from here on. Never fails: what cannot be counted
- * is not known, and counts says why.
+ * Counts the calling thread from here on; calls: system calls, too. Never fails: what
+ * cannot be counted is not known, and counts says why, unless nobody asked.
  */
-void kernel_open(struct kernel_counters *counters, struct kernel_counts *counts);
-/* The same with another folder than the mounted one: tests give their own. */
-void kernel_open_at(const char *events, struct kernel_counters *counters,
-		    struct kernel_counts *counts);
+void kernel_open(struct kernel_counters *counters, struct kernel_counts *counts, bool calls);
+/* Whether system calls can be counted here; if not, *why_not says why. */
+bool kernel_counts_calls(char *why_not, size_t size);
 /* The last of what begins a window, and the first of what ends it: no call that
  * these make themselves is counted, nor one before or after. */
 void kernel_begin(struct kernel_counters *counters, struct kernel_counts *counts);

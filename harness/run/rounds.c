@@ -2,8 +2,10 @@
 #include "run/rounds.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "run/perf_control.h"
 #include "run/progress.h"
 #include "run/supervise.h"
 #include "worker/rng.h"
@@ -103,4 +105,66 @@ int rounds_run(rounds_trial_fn trial, const struct scenario *scenario, struct re
 	free(rounds.order);
 	free(disturbed);
 	return supervise_interrupted() ? supervise_interrupted() : (int)nr;
+}
+
+/* ---- counting system calls --------------------------------------------- */
+
+static bool can_count(char *why_not, size_t size)
+{
+	const char *perf = getenv(PERF_CONTROL_ENV);
+
+	if (!perf || !*perf)
+		return kernel_counts_calls(why_not, size);
+	snprintf(why_not, size, "%s is set: a perf counts around the trials", PERF_CONTROL_ENV);
+	return false;
+}
+
+void rounds_say_who_counts(struct result_build *build)
+{
+	char why_not[128];
+
+	result_set_calls_reason(build, can_count(why_not, sizeof(why_not)) ?
+					       "counted in a trial of its own: kernel_trials" :
+					       why_not);
+}
+
+int rounds_count_calls(const struct scenario *scenario, struct result_build *build, bool quiet)
+{
+	struct progress progress;
+	uint32_t total = 0;
+	char why_not[128];
+
+	if (!can_count(why_not, sizeof(why_not)))
+		return 0;
+	for (size_t i = 0; i < scenario->nr_points; i++)
+		total += !scenario->points[i].skip_reason;
+	progress_begin(&progress, !quiet, total);
+	for (size_t i = 0; i < scenario->nr_points && !supervise_interrupted(); i++) {
+		const struct point *point = &scenario->points[i];
+		struct trial trial;
+
+		if (point->skip_reason)
+			continue;
+		progress_show(&progress, point->name, 0);
+		supervise_kernel_trial(point, &trial);
+		if (!supervise_interrupted())
+			result_add_kernel_trial(build, i, &trial);
+		trial_free(&trial);
+		progress.done++;
+	}
+	progress_end(&progress);
+	return supervise_interrupted();
+}
+
+double rounds_counting_s(const struct scenario *scenario)
+{
+	char why_not[128];
+	uint64_t ns = 0;
+
+	if (!can_count(why_not, sizeof(why_not)))
+		return 0;
+	for (size_t i = 0; i < scenario->nr_points; i++)
+		if (!scenario->points[i].skip_reason)
+			ns += supervise_kernel_trial_ns(&scenario->points[i].params);
+	return (double)ns * 1e-9;
 }

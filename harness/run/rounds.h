@@ -23,4 +23,14 @@ typedef void (*rounds_trial_fn)(const struct point *point, uint32_t k, struct tr
 int rounds_run(rounds_trial_fn trial, const struct scenario *scenario, struct result_build *build,
 	       bool quiet, bool redo);
 
+/*
+ * A trial of each point more, after all of those, in which its system calls are counted
+ * (supervise_kernel_trial()). Before the rounds, the document is told why their trials
+ * have no such figure. Returns as rounds_run(); at once where nothing can be counted.
+ */
+void rounds_say_who_counts(struct result_build *build);
+int rounds_count_calls(const struct scenario *scenario, struct result_build *build, bool quiet);
+/* How long that takes, set-up not counted; 0: nothing can be counted. */
+double rounds_counting_s(const struct scenario *scenario);
+
 #endif

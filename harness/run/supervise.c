@@ -33,7 +33,7 @@ void (*supervise_on_interval)(const struct point *point, const struct interval_f
 
 static void count_by_perf(struct run *run, bool on)
 {
-	int r = perf_control(on);
+	int r = run->counts_calls ? 0 : perf_control(on);
 
 	if (r)
 		run_give_up(run, TRIAL_NOT_MEASURED, "%s: perf could not be told: %s",
@@ -350,7 +350,8 @@ static int create_control(struct run *run)
 	run->control->plan_last = UINT64_MAX;
 	run->series = (struct time_series){ .control = run->control,
 					    .point = run->point,
-					    .interval_ns = interval_ns };
+					    .interval_ns = interval_ns,
+					    .hidden = run->counts_calls };
 	run->trial->steady = true;
 	run->trial->paced_by_sleep = params->rate && procs > pin_cpus(params);
 	return 0;
@@ -380,6 +381,47 @@ static void verify_store(struct run *run, int64_t net)
 		    (unsigned long long)count, strerror(-r), (long long)net);
 }
 
+void run_trial(struct run *run)
+{
+	const struct params *params = &run->point->params;
+	struct trial *trial = run->trial;
+	int64_t net = 0;
+
+	memset(trial, 0, sizeof(*trial));
+	trial->index = run->k;
+	if (create_control(run) || create_table(run) || run_start_children(run) ||
+	    run_wait_stage(run, STAGE_READY) || legs_run_load(run))
+		goto out;
+	if (run->turns	 ? turns_run(run) :
+	    params->ops	 ? measure_by_ops(run) :
+	    params->rate ? measure_open(run) :
+			   measure_by_time(run))
+		goto out;
+	/* A worker says DONE before it exits. */
+	for (uint64_t end = shmht_monotonic_ns() + SILENCE_NS;
+	     run_children_left(run) && shmht_monotonic_ns() < end; run_reap(run))
+		supervise_sleep(1000000);
+	if (collect(run))
+		goto out;
+	for (uint32_t i = 0; i < run->control->nr_workers; i++)
+		net += run->control->workers[i].net;
+	if (params->verify != VERIFY_OFF && trial->status == TRIAL_OK)
+		verify_store(run, net);
+	if (run->lin && trial->status != TRIAL_NOT_MEASURED)
+		verify_linearizable(run->map, run->lin, params, run->k, &run_interrupted, trial);
+out:
+	count_by_perf(run, false);
+	run_kill_children(run);
+	free(run->children);
+	if (run->map)
+		shmht_destroy(run->map);
+	if (run->table)
+		run->target->destroy(run->table);
+	lin_destroy(run->lin);
+	if (run->control)
+		control_destroy(run->control, run->control_bytes, run->control_fd);
+}
+
 void supervise_trial(const struct point *point, uint32_t k, struct trial *ret_trial)
 {
 	supervise_trial_in_turns(point, k, NULL, ret_trial);
@@ -389,40 +431,6 @@ void supervise_trial_in_turns(const struct point *point, uint32_t k, struct turn
 			      struct trial *ret_trial)
 {
 	struct run run = { .point = point, .trial = ret_trial, .k = k, .turns = turns };
-	int64_t net = 0;
 
-	memset(ret_trial, 0, sizeof(*ret_trial));
-	ret_trial->index = k;
-	if (create_control(&run) || create_table(&run) || run_start_children(&run) ||
-	    run_wait_stage(&run, STAGE_READY) || legs_run_load(&run))
-		goto out;
-	if (turns	       ? turns_run(&run) :
-	    point->params.ops  ? measure_by_ops(&run) :
-	    point->params.rate ? measure_open(&run) :
-				 measure_by_time(&run))
-		goto out;
-	/* A worker says DONE before it exits. */
-	for (uint64_t end = shmht_monotonic_ns() + SILENCE_NS;
-	     run_children_left(&run) && shmht_monotonic_ns() < end; run_reap(&run))
-		supervise_sleep(1000000);
-	if (collect(&run))
-		goto out;
-	for (uint32_t i = 0; i < run.control->nr_workers; i++)
-		net += run.control->workers[i].net;
-	if (point->params.verify != VERIFY_OFF && ret_trial->status == TRIAL_OK)
-		verify_store(&run, net);
-	if (run.lin && ret_trial->status != TRIAL_NOT_MEASURED)
-		verify_linearizable(run.map, run.lin, &point->params, k, &run_interrupted,
-				    ret_trial);
-out:
-	count_by_perf(&run, false);
-	run_kill_children(&run);
-	free(run.children);
-	if (run.map)
-		shmht_destroy(run.map);
-	if (run.table)
-		run.target->destroy(run.table);
-	lin_destroy(run.lin);
-	if (run.control)
-		control_destroy(run.control, run.control_bytes, run.control_fd);
+	run_trial(&run);
 }

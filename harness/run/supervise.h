@@ -41,4 +41,12 @@ void supervise_trial(const struct point *point, uint32_t k, struct trial *ret_tr
 void supervise_trial_in_turns(const struct point *point, uint32_t k, struct turns *turns,
 			      struct trial *ret_trial);
 
+/*
+ * A trial in which the workers count their system calls (kernel.h), and no other figure
+ * is one: the operations of trial 0, in a window that is as short as counting allows.
+ */
+void supervise_kernel_trial(const struct point *point, struct trial *ret_trial);
+/* How long it takes, less its set-up; 0: as long as its operations do. */
+uint64_t supervise_kernel_trial_ns(const struct params *params);
+
 #endif

@@ -117,6 +117,7 @@ static void fill_job(const struct run *run, uint32_t worker, struct shmht *map,
 		.worker = worker,
 		.cpu = pin_cpu(&run->point->params, worker),
 		.sleepy = run->trial->paced_by_sleep,
+		.counts_calls = run->counts_calls,
 		.ns_per_tick = shmht_ns_per_tick(),
 	};
 }

@@ -33,6 +33,7 @@ struct run {
 	struct noise_mark mark;	      /* before it */
 	struct time_series series;
 	struct turns *turns; /* NULL: one window */
+	bool counts_calls;   /* and no other figure: supervise_kernel_trial() */
 };
 
 /* The signal that ends the run, or 0; without taking a pending one. */
@@ -43,7 +44,9 @@ extern volatile int run_interrupted;
 __attribute__((format(printf, 3, 4))) int run_give_up(struct run *run, enum trial_status status,
 						      const char *fmt, ...);
 
-/* supervise.c: 0, or -1 once the trial was given up. */
+/* supervise.c: a whole trial, into run->trial. */
+void run_trial(struct run *run);
+/* 0, or -1 once the trial was given up. */
 void run_set_phase(struct run *run, enum phase phase);
 int run_wait_stage(struct run *run, enum stage wanted);
 int run_wait_until(struct run *run, uint64_t deadline_ns);

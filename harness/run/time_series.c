@@ -69,7 +69,7 @@ static void show_previous(const struct time_series *series, uint32_t number)
 {
 	struct interval_figures figures = { .seconds = (double)series->interval_ns * 1e-9 };
 
-	if (!supervise_on_interval || number < 1)
+	if (!supervise_on_interval || series->hidden || number < 1)
 		return;
 	figures.start_s = figures.seconds * (number - 1);
 	if (merge_interval(series, number - 1, &figures) == 0)

@@ -21,6 +21,7 @@ struct time_series {
 	struct control *control;
 	const struct point *point;
 	uint64_t interval_ns;
+	bool hidden;				/* nobody is shown its intervals */
 	uint32_t word;				/* as stored in control->phase */
 	uint64_t begin_ns;			/* of the phase */
 	uint64_t edges[INTERVAL_SLOTS_MAX + 1]; /* ticks: ends of the window's intervals */

@@ -133,6 +133,33 @@ class Merge(Case):
         for text in ("lock=spin/host=alpha", "host=all", "host alpha: ", "host beta: "):
             self.assertIn(text, table)
 
+    def count_calls(self, run, calls, ops):
+        """As if system calls had been counted in this run, on a machine that lets us."""
+        for point in self.runs[run]["points"]:
+            point["kernel_trials"] = [dict(trial=0, status="ok", ops=ops,
+                                           kernel=dict(syscalls_per_op=calls / ops))]
+
+    def test_system_calls(self):
+        for run in range(3):
+            for point in self.runs[run]["points"]:
+                point["kernel_trials"] = []
+        self.count_calls(0, 100, 100)
+        self.count_calls(1, 900, 300)
+        names = self.files()
+        merged = self.merge()
+        for point in merged["points"]:
+            self.assertEqual(point["summary"]["kernel_per_op"], 2.5)
+            self.assertEqual([(one["trial"], one["from"]["run"])
+                              for one in point["kernel_trials"]], [(0, 0), (1, 1)])
+            self.assertEqual(point["summary"]["ops_per_s"]["n"], 6)
+        merged = self.merge("--host", "x", names[0], names[1], "--host", "y", names[2])
+        by_host = {point["params"]["host"]: point["summary"]["kernel_per_op"]
+                   for point in merged["points"]}
+        # What x counted is no figure of both.
+        self.assertEqual(by_host, {"x": 2.5, "y": None, "all": None})
+        self.runs[2]["points"][0]["kernel_trials"] = [7, "what"]
+        self.assertEqual(self.merge()["points"][0]["summary"]["kernel_per_op"], 2.5)
+
     def test_hosts_by_fingerprint(self):
         self.runs[1]["host"].update(fingerprint="00000000cafe0000", cpu="Another CPU")
         merged = self.merge("a.json", "b.json")

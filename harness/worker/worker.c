@@ -491,7 +491,7 @@ void worker_run(const struct worker_job *job)
 	r = worker_set_up(&w);
 	if (!r) {
 		gap_open(&w.gaps);
-		kernel_open(&w.counters, &w.part->result.kernel);
+		kernel_open(&w.counters, &w.part->result.kernel, job->counts_calls);
 		atomic_store(&w.part->stage, STAGE_READY);
 		r = wait_for_start(&w);
 		if (!r)

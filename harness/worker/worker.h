@@ -17,8 +17,9 @@ struct worker_job {
 	const struct target *target; /* with its table */
 	struct target_table *table;
 	uint32_t trial, worker;
-	int cpu;     /* -1: not pinned */
-	bool sleepy; /* open loop: waits for planned starts asleep */
+	int cpu;	   /* -1: not pinned */
+	bool sleepy;	   /* open loop: waits for planned starts asleep */
+	bool counts_calls; /* a trial that is not timed */
 	double ns_per_tick;
 };
 
