@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CSV as RFC 4180 has it: a header, one row per point, trial, clock and
- * operation. A point or trial without latencies has one row, whose clock and
- * operation are empty: nothing that was asked for is missing from the file.
+ * CSV as RFC 4180 has it: a header, one row per point, trial, phase, clock and
+ * operation. The rows of the whole trial come first, and their phase is empty. A
+ * point, trial or phase without latencies has one row, whose clock and operation
+ * are empty: nothing that was asked for is missing from the file.
  */
 #include <errno.h>
 #include <string.h>
@@ -44,8 +45,9 @@ static void put_number(const json_t *object, const char *key, FILE *out)
 
 struct csv {
 	FILE *out;
-	json_t *columns; /* every parameter of any point, in order */
-	size_t rows;	 /* of the trial at hand */
+	json_t *columns;     /* every parameter of any point, in order */
+	const json_t *phase; /* of the trial at hand; NULL: all of it */
+	size_t rows;	     /* of that one */
 };
 
 static void put_point(const struct csv *csv, const json_t *point)
@@ -81,12 +83,15 @@ static void put_point(const struct csv *csv, const json_t *point)
 static void put_trial(const struct csv *csv, const json_t *point, const json_t *trial)
 {
 	bool superseded = json_is_true(json_object_get(trial, "superseded"));
-	const json_t *measured = result_trial_is_ok(trial) ? trial : NULL;
+	const json_t *of = csv->phase ? csv->phase : trial;
+	const json_t *measured = result_trial_is_ok(trial) ? of : NULL;
 
 	put_point(csv, point);
 	put_number(trial, "trial", csv->out);
 	putc(',', csv->out);
 	put_field(superseded ? "superseded" : result_get_text(trial, "status"), csv->out);
+	putc(',', csv->out);
+	put_field(result_get_text(csv->phase, "name"), csv->out);
 	put_number(measured, "seconds", csv->out);
 	put_number(measured, "ops_per_s", csv->out);
 }
@@ -113,6 +118,24 @@ static void put_row_without(const struct csv *csv, const json_t *point, const js
 	fputs("\r\n", csv->out);
 }
 
+static void put_phases(struct csv *csv, const json_t *point, const json_t *trial)
+{
+	const json_t *phases = json_object_get(trial, "phases");
+	struct result_latency at = { .point = point, .trial = trial };
+
+	if (!result_trial_is_ok(trial))
+		return;
+	for (size_t i = 0; i < json_array_size(phases); i++) {
+		csv->phase = json_array_get(phases, i);
+		csv->rows = 0;
+		(void)result_each_of_latency(json_object_get(csv->phase, "latency"), &at, put_row,
+					     csv);
+		if (!csv->rows)
+			put_row_without(csv, point, trial);
+	}
+	csv->phase = NULL;
+}
+
 static void put_header(const struct csv *csv)
 {
 	const char *key;
@@ -125,7 +148,7 @@ static void put_header(const struct csv *csv)
 		putc(',', csv->out);
 		put_field(key, csv->out);
 	}
-	fputs(",status,flags,trial,trial_status,seconds,ops_per_s,clock,op", csv->out);
+	fputs(",status,flags,trial,trial_status,phase,seconds,ops_per_s,clock,op", csv->out);
 	for (size_t i = 0; i < FIGURES; i++)
 		fprintf(csv->out, ",%s", figures[i]);
 	fputs("\r\n", csv->out);
@@ -134,7 +157,7 @@ static void put_header(const struct csv *csv)
 int export_csv(const json_t *result, FILE *out)
 {
 	const json_t *points = json_object_get(result, "points");
-	struct csv csv = { out, json_object(), 0 };
+	struct csv csv = { .out = out, .columns = json_object() };
 	int rc = csv.columns ? 0 : -1;
 
 	for (size_t p = 0; p < json_array_size(points); p++)
@@ -150,6 +173,7 @@ int export_csv(const json_t *result, FILE *out)
 			(void)result_each_of_trial(point, p, k, put_row, &csv);
 			if (!csv.rows)
 				put_row_without(&csv, point, json_array_get(trials, k));
+			put_phases(&csv, point, json_array_get(trials, k));
 		}
 		if (!json_array_size(trials))
 			put_row_without(&csv, point, NULL);

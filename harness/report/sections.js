@@ -106,6 +106,7 @@ section(function () {
 		how: "Response time (from the planned start) in an open loop, else service time: a closed loop hides waiting." });
 });
 section(latencyCurves);
+section(phases);
 section(function () {
 	return pointSection({ id: "worst-wait", title: "Worst wait for a lock", unit: "time", log: true,
 		path: summaryKey("worst_wait_ns"), format: FORMAT.ns, how: "The longest of all contended acquires of all trials; each was timed." });
@@ -223,6 +224,58 @@ function latencyCurves() {
 		panels: charts ? grouped(entries, function (entry) { return entry.panel + ", " + processes(entry.procs); })
 			.map(curvePanel) : [],
 		head: named(["clock", "p90", "p99", "p99.9", "p99.99", "p99.999", "max", "samples"]), rows: rows
+	};
+}
+
+/* ---- over phases ---- */
+
+function phases() {
+	function of(entry) { return list(entry.point, ["summary", "phases"]); }
+	function names(entry) { return of(entry).map(function (phase) { return text(phase, ["name"]); }); }
+	function has(entry) { return of(entry).length > 0; }
+	if (!points.some(has))
+		return null;
+	var entries = usable().filter(has), rows = [];
+	entries.forEach(function (entry) {
+		names(entry).forEach(function (name, i) {
+			var path = ["summary", "phases", i];
+			function cell(more, format) { return figureCell(entry, path.concat(more), format); }
+			rows.push([pointName(entry), name, cell("seconds", FORMAT.plain), cell("asked_per_s", FORMAT.rate),
+				cell(["ops_per_s", "median"], FORMAT.rate), cell(["ops_per_s", "low"], FORMAT.rate),
+				cell(["ops_per_s", "high"], FORMAT.rate), cell([state.op, "p50_ns", "median"], FORMAT.ns),
+				cell([state.op, "p99_ns", "median"], FORMAT.ns), cell([state.op, "p999_ns", "median"], FORMAT.ns),
+				cell("worst_wait_ns", FORMAT.ns), list(of(entry)[i], ["flags"]).join(", ")]);
+		});
+	});
+	function marks(entry) {
+		return of(entry).map(function (phase, i) {
+			var p99 = number(phase, [state.op, "p99_ns", "median"]);
+			return { x: i, y: p99, low: number(phase, [state.op, "p99_ns", "low"]),
+				high: number(phase, [state.op, "p99_ns", "high"]), text: fileLabel(entry) + entry.series + ", " +
+				text(phase, ["name"]) + "\np99 of " + state.op + ": " + FORMAT.ns(p99) + "\n" +
+				FORMAT.rate(number(phase, ["ops_per_s", "median"])) + " operations per second" };
+		}).filter(function (mark) { return mark.y !== null; });
+	}
+	function panel(group) {
+		var ticks = names(group.entries[0]), drawn = group.entries.map(function (entry) {
+			return { series: entry.series, dash: DASHES[entry.r], hollow: entry.r > 0, marks: marks(entry) };
+		});
+		return { title: group.title, draw: function (width) {
+			return linePanel({ title: group.title, yLabel: "p99 of " + state.op, xLabel: "phase", log: state.log,
+				format: FORMAT.ns, lines: drawn, xTicks: ticks.map(function (name, i) { return i; }),
+				xFormat: function (i) { return ticks[i]; },
+				xScale: function (range) { return d3.scale.linear().domain([-0.5, ticks.length - 0.5]).range(range); }
+			}, width);
+		} };
+	}
+	return {
+		id: "phases", title: "Phases, p99 of " + state.op,
+		how: "An operation counts for the phase in which it started; in an open loop its time is from its planned start.",
+		panels: charts ? grouped(entries.filter(function (entry) { return marks(entry).length; }), function (entry) {
+			return entry.panel + ", " + processes(entry.procs) + ", " + names(entry).join(", ");
+		}).map(panel) : [],
+		head: named(["phase", "seconds", "asked/s", "ops/s", "95 % from", "to", "p50", "p99", "p99.9", "worst wait", "flags"]),
+		rows: rows
 	};
 }
 

@@ -88,6 +88,26 @@ int result_add_hist(const json_t *latency, struct hist *into)
 	return r;
 }
 
+int result_each_of_latency(const json_t *latency, struct result_latency *at, result_latency_fn *fn,
+			   void *arg)
+{
+	for (size_t c = 0; c < 2; c++) {
+		for (size_t i = 0; i < RESULT_OPS; i++) {
+			int r;
+
+			at->clock = clocks[c];
+			at->op = result_ops[i].name;
+			at->latency = json_object_get(json_object_get(latency, at->clock), at->op);
+			if (!(result_get_number(at->latency, "count") > 0))
+				continue;
+			r = fn(at, arg);
+			if (r)
+				return r;
+		}
+	}
+	return 0;
+}
+
 int result_each_of_trial(const json_t *point, size_t point_idx, size_t trial_idx,
 			 result_latency_fn *fn, void *arg)
 {
@@ -96,25 +116,10 @@ int result_each_of_trial(const json_t *point, size_t point_idx, size_t trial_idx
 							     trial_idx),
 				     .point_idx = point_idx,
 				     .trial_idx = trial_idx };
-	const json_t *latency = json_object_get(at.trial, "latency");
 
 	if (!result_trial_is_ok(at.trial))
 		return 0;
-	for (size_t c = 0; c < 2; c++) {
-		for (size_t i = 0; i < RESULT_OPS; i++) {
-			int r;
-
-			at.clock = clocks[c];
-			at.op = result_ops[i].name;
-			at.latency = json_object_get(json_object_get(latency, at.clock), at.op);
-			if (!(result_get_number(at.latency, "count") > 0))
-				continue;
-			r = fn(&at, arg);
-			if (r)
-				return r;
-		}
-	}
-	return 0;
+	return result_each_of_latency(json_object_get(at.trial, "latency"), &at, fn, arg);
 }
 
 int result_each_latency(const json_t *points, result_latency_fn *fn, void *arg)

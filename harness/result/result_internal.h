@@ -96,6 +96,9 @@ struct result_latency {
 /* For each latency with samples of each trial that is ok. What fn returns, unless it
  * is 0, ends the walk. */
 typedef int result_latency_fn(const struct result_latency *at, void *arg);
+/* Those of one "latency", of a trial or of a phase; at: all that is known but these. */
+int result_each_of_latency(const json_t *latency, struct result_latency *at, result_latency_fn *fn,
+			   void *arg);
 int result_each_of_trial(const json_t *point, size_t point_idx, size_t trial_idx,
 			 result_latency_fn *fn, void *arg);
 int result_each_latency(const json_t *points, result_latency_fn *fn, void *arg);

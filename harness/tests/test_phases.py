@@ -114,10 +114,6 @@ class Phases(Case):
         self.assertIn("all of its phases but load", shown.out)
         self.assertEqual(self.bench("compare", "a.json", "b.json").code, 0)
         self.assertEqual(self.bench("report", "a.json", "-o", "r.html").code, 0)
-        rows = list(csv.DictReader(self.bench("export", "a.json", "--to", "csv").out.splitlines()))
-        trials = result["points"][0]["trials"]
-        self.assertEqual({row["phases"] for row in rows}, {"load, steady:50ms"})
-        self.assertEqual(len({row["ops_per_s"] for row in rows}), len(trials))
         merged = self.bench("merge", "--host", "h", "a.json", "b.json", "--out", "m.json")
         self.assertEqual(merged.code, 0, merged.err)
         with open(self.path("m.json"), encoding="utf-8") as file:
@@ -126,6 +122,37 @@ class Phases(Case):
         self.assertEqual([phase["ops_per_s"]["n"] for phase in pooled], [4, 4])
         for point in points[1:]:
             self.assertNotIn("phases", point["summary"])
+
+    def test_csv(self):
+        """Every phase of every trial, beside the trial as a whole, to the last digit."""
+        result, _, _ = self.trial(QUICK + "procs = 2\n", "--set", "trials=2", "--set",
+                                  "phases=load, steady:50ms, steady:30ms")
+        result["points"][0]["trials"][1]["phases"][2]["latency"] = None
+        self.write("a.json", json.dumps(result))
+        rows = list(csv.DictReader(self.bench("export", "a.json", "--to", "csv").out.splitlines()))
+        expected = []
+        for trial in result["points"][0]["trials"]:
+            for name, part in [("", trial)] + [(p["name"], p) for p in trial["phases"]]:
+                ops = (part["latency"] or {"service": {}})["service"]
+                found = [(op, latency) for op, latency in ops.items() if latency["count"]]
+                for op, latency in found or [("", {})]:
+                    expected.append((str(trial["trial"]), name, op, part["seconds"],
+                                     part["ops_per_s"], latency.get("count"),
+                                     latency.get("p50_ns")))
+        self.assertIn(("1", "steady#2", ""), [row[:3] for row in expected])
+        self.assertEqual({row[1] for row in expected}, {"", "load", "steady", "steady#2"})
+
+        def number(text):
+            return float(text) if text else None
+        found = [(row["trial"], row["phase"], row["op"], number(row["seconds"]),
+                  number(row["ops_per_s"]), number(row["count"]), number(row["p50_ns"]))
+                 for row in rows]
+        self.assertEqual([row[:3] + row[5:] for row in sorted(found, key=lambda row: row[:3])],
+                         [row[:3] + row[5:] for row in sorted(expected, key=lambda row: row[:3])])
+        for one, other in zip(sorted(found, key=lambda row: row[:3]), sorted(expected, key=lambda row: row[:3])):
+            self.assertAlmostEqual(one[3] / other[3], 1, places=12)
+            self.assertAlmostEqual(one[4] / other[4], 1, places=12)
+        self.assertEqual({row["phases"] for row in rows}, {"load, steady:50ms, steady:30ms"})
 
     def test_who_cannot_have_them(self):
         self.write("p.ini", QUICK + "rate = 1k\nphases = steady, spike:2x\n")

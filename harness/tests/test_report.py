@@ -230,6 +230,38 @@ class Browser(Report):
         self.assertIn("insert", dom.notes["op"])
         self.assertEqual(dom.notes["wide"], 0)
 
+    def test_phases(self):
+        """A row per phase, with what the file says of each; and a chart by phase."""
+        names = ["load", "steady", "spike:2x", "drain"]
+        self.write("p.ini", SCENARIO)
+        self.bench("run", "p.ini", "--out", "p.json", *BRIEF, "--set", "trials=2", "--set",
+                   "rate=5k", "--set", "phases=load, steady:40ms, spike:2x:20ms, drain:5s",
+                   timeout=120)
+        result = self.load("p.json")
+        page = self.report(result)
+        dom = self.browse(page)
+        self.assertIn("phases", dom.ids)
+        self.check_figures(page, dom, 100)
+        seen = {path for path, _ in dom.figures if "/summary/phases/" in path}
+        for p in range(len(result["points"])):
+            phases = result["points"][p]["summary"]["phases"]
+            self.assertEqual([phase["name"] for phase in phases], names)
+            for i in range(len(names)):
+                for figure in "seconds", "ops_per_s/median", "insert/p50_ns/median":
+                    self.assertIn("results/0/points/%d/summary/phases/%d/%s" % (p, i, figure), seen)
+        for name in names:
+            self.assertIn(name, dom.text)
+        if "svg" in dom.tags:
+            self.assertIn("phase", dom.text)
+        self.assertNotIn("phases", self.browse(self.report(self.measured())).ids)
+        # What stands there for phases may be anything.
+        for nonsense in ([None, 7], {"name": 3}, [{"name": [], "seconds": "x", "all": 1}]):
+            result["points"][0]["summary"]["phases"] = nonsense
+            bench = self.start("report", self.put("n.json", result), "-o", "n.html").wait(30)
+            self.assertIn(bench.code, (0, 2), bench.err)
+            if bench.code == 0:
+                self.browse(self.report(result))
+
     def test_hostile_names(self):
         result = self.measured()
         for point in result["points"]:
