@@ -3,7 +3,8 @@
  * `shmbench check`: the structural check of somebody else's table, read-only and
  * without its locks. What a walk finds while others change the table may be no
  * more than a change seen half-way: it is walked again, and only what every walk
- * finds in the same words is broken.
+ * finds in the same words is broken. An owner that is off the CPU for as long as that
+ * leaves his change half done for all of them: while he lives, nothing is judged.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -66,12 +67,34 @@ static void keep_common(struct findings *findings, const struct findings *again)
 	findings->over = findings->over < again->over ? findings->over : again->over;
 }
 
+/* A change that a living owner of a stripe's lock has not ended. */
+struct under_way {
+	bool is;
+	uint32_t stripe;
+	struct shmht_stripe_state state;
+};
+
 struct verdict {
 	struct findings findings; /* of every walk */
-	bool live;		  /* somebody changed it, or took a lock, meanwhile */
-	int again;		  /* walks after the first */
-	int error;		  /* negative errno */
+	struct under_way under_way;
+	bool live; /* somebody changed it, or took a lock, meanwhile */
+	int again; /* walks after the first */
+	int error; /* negative errno */
 };
+
+/* The pool is the last of them. A strategy that does not know its holder says nothing. */
+static void find_under_way(struct shmht *map, struct under_way *ret)
+{
+	struct shmht_stripe_state *state = &ret->state;
+
+	for (ret->stripe = 0; !shmht_observe_stripe(map, ret->stripe, state); ret->stripe++) {
+		ret->is = state->unfinished && state->held &&
+			  (state->holder.state == SHMHT_HOLDER_RUNNING ||
+			   state->holder.state == SHMHT_HOLDER_STOPPED);
+		if (ret->is)
+			return;
+	}
+}
 
 static void walk(struct shmht *map, struct verdict *verdict)
 {
@@ -93,6 +116,21 @@ static void walk(struct shmht *map, struct verdict *verdict)
 			break;
 	}
 	verdict->error = r < 0 ? r : 0;
+	if (!verdict->error && (verdict->findings.nr || verdict->findings.over))
+		find_under_way(map, &verdict->under_way);
+}
+
+/* What is there instead of findings. */
+static void say_under_way(const struct verdict *verdict)
+{
+	const struct under_way *at = &verdict->under_way;
+	const struct shmht_holder *holder = &at->state.holder;
+
+	printf("live (%d re-read), nothing judged: in stripe %u thread %d of process %d (%s) is at "
+	       "%s\n",
+	       verdict->again, at->stripe, (int)holder->tid, (int)holder->pid,
+	       holder->state == SHMHT_HOLDER_STOPPED ? "stopped" : "off the CPU, or slow",
+	       at->state.under_way);
 }
 
 static int report(struct shmht *map, const char *where)
@@ -108,12 +146,17 @@ static int report(struct shmht *map, const char *where)
 			strerror(-verdict.error));
 		return EXIT_NOT_MEASURED;
 	}
-	for (size_t i = 0; i < verdict.findings.nr; i++)
+	for (size_t i = 0; i < verdict.findings.nr && !verdict.under_way.is; i++)
 		printf("BROKEN: %s\n", verdict.findings.texts[i]);
-	if (verdict.findings.over)
+	if (verdict.findings.over && !verdict.under_way.is)
 		printf("BROKEN: and at least %zu more\n", verdict.findings.over);
 	printf("%s: %s, capacity %llu, %u stripes: ", where, info.strategy,
 	       (unsigned long long)info.capacity, info.stripes);
+	if (verdict.under_way.is) {
+		say_under_way(&verdict);
+		findings_free(&verdict.findings);
+		return EXIT_YES;
+	}
 	if (verdict.live)
 		printf("live (%d re-read)", verdict.again);
 	else

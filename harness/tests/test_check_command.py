@@ -7,10 +7,11 @@ import os
 import re
 import signal
 import struct
+import subprocess
 import time
 import unittest
 
-from cli_fixture import Case, children_of, wait_for
+from cli_fixture import SHMBENCH, Case, children_of, wait_for
 
 BASE = """
 [t]
@@ -22,6 +23,8 @@ duration = 60s
 # core/layout.h
 STRIPES_OFF = 112
 COUNT = 128
+ARMED = 64 + 7 * 8
+ADD = 1
 
 
 class Check(Case):
@@ -71,6 +74,37 @@ class Check(Case):
         out = self.bench("check", "--pid", pid, "--fd", fd, code=1).out
         self.assertIn("BROKEN: stripe 0: 1000 entries, its count says 1003", out)
         self.assertIn("quiet, 1 broken invariants", out)
+
+    def test_a_change_of_a_living_owner_is_not_judged(self):
+        """An insert that stands still half-way, as a stopped owner leaves it; the same bytes
+        are broken once he is dead."""
+        holder = subprocess.Popen([os.path.join(os.path.dirname(SHMBENCH), "tests/table_holder"),
+                                   "futex"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  text=True)
+        self.addCleanup(holder.communicate, timeout=20)
+        fd, owner, waiter, _ = map(int, holder.stdout.readline().split())
+        # Or it would take over, and repair.
+        os.kill(waiter, signal.SIGKILL)
+        table = os.open("/proc/%d/fd/%d" % (holder.pid, fd), os.O_RDWR)
+        self.addCleanup(os.close, table)
+        stripes, = struct.unpack("<Q", os.pread(table, 8, STRIPES_OFF))
+        count, = struct.unpack("<Q", os.pread(table, 8, stripes + COUNT))
+        check = ("check", "--pid", str(holder.pid), "--fd", str(fd))
+        self.assertIn("nothing broken", self.bench(*check).out)
+        # The count is not the last thing that an insert changes.
+        os.pwrite(table, struct.pack("<Q", 9 << 32 | count << 8 | ADD), stripes + ARMED)
+        os.pwrite(table, struct.pack("<Q", count + 1), stripes + COUNT)
+        out = self.bench(*check).out
+        self.assertRegex(out, r"live \(\d+ re-read\), nothing judged: in stripe 0 thread %d "
+                              r".*at an insert: cell 9" % owner)
+        self.assertNotIn("BROKEN", out)
+        os.kill(owner, signal.SIGSTOP)
+        self.assertTrue(wait_for(lambda: "(stopped) is at" in self.bench(*check).out, 5))
+        os.kill(owner, signal.SIGKILL)
+        self.assertTrue(wait_for(lambda: self.start(*check).wait(20).code == 1, 5))
+        out = self.bench(*check, code=1).out
+        self.assertIn("BROKEN: stripe 0: %d entries, its count says %d" % (count, count + 1), out)
+        self.assertIn("an intent is armed", out)
 
     def test_what_is_no_table(self):
         err = self.bench("check", "--pid", str(os.getpid()), "--fd", "0", code=2).err
