@@ -235,8 +235,8 @@ class Browser(Report):
         names = ["load", "steady", "spike:2x", "drain"]
         self.write("p.ini", SCENARIO)
         self.bench("run", "p.ini", "--out", "p.json", *BRIEF, "--set", "trials=2", "--set",
-                   "rate=5k", "--set", "phases=load, steady:40ms, spike:2x:20ms, drain:5s",
-                   timeout=120)
+                   "rate=100k", "--set", "mix=search:40 insert:30 remove:30", "--set",
+                   "phases=load, steady:40ms, spike:2x:20ms, drain:5s", timeout=120)
         result = self.load("p.json")
         page = self.report(result)
         dom = self.browse(page)
