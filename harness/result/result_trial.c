@@ -224,7 +224,7 @@ static json_t *worker_object(const struct worker_result *worker, bool target, bo
 				  target ? json_null() : lock_object(worker, timed));
 	rc |= json_object_set_new(object, "stalled_s",
 				  result_number(target ? NAN : (double)worker->stalled_ns * 1e-9));
-	rc |= json_object_set_new(object, "longest_gap_ns", result_count(worker->longest_gap_ns));
+	rc |= json_object_set_new(object, "longest_gap_ns", result_count(worker->longest_gap.ns));
 	rc |= json_object_set_new(object, "longest_wait_ns",
 				  target ? json_null() : result_count(worker->longest_wait_ns));
 	if (rc) {
@@ -259,7 +259,7 @@ static json_t *starved_by(const struct trial *trial)
 	if (!gaps)
 		return NULL;
 	for (uint32_t w = 0; w < trial->nr_workers; w++) {
-		gaps[w] = trial->workers[w].longest_gap_ns;
+		gaps[w] = trial->workers[w].longest_gap.ns;
 		gaps[trial->nr_workers + w] = trial->workers[w].longest_wait_ns;
 	}
 	starved = fairness_judge(gaps, gaps + trial->nr_workers, trial->nr_workers);

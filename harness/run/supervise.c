@@ -46,6 +46,8 @@ void run_set_phase(struct run *run, enum phase phase)
 	if (phase == PHASE_MEASURE)
 		count_by_perf(run, true);
 	series_set_phase(&run->series, phase);
+	if (phase == PHASE_MEASURE || phase == PHASE_STOP)
+		standstill_look(&run->still, true);
 	syscall(SYS_futex, &run->control->phase, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
 }
 
@@ -113,6 +115,7 @@ int run_wait_stage(struct run *run, enum stage wanted)
 		if (there == run->control->nr_workers)
 			return 0;
 		series_tick(&run->series);
+		standstill_look(&run->still, false);
 		supervise_sleep(nap_ns);
 		if (nap_ns < 5000000)
 			nap_ns *= 2; /* short trials end promptly, long ones are left alone */
@@ -121,14 +124,17 @@ int run_wait_stage(struct run *run, enum stage wanted)
 
 int run_wait_until(struct run *run, uint64_t deadline_ns)
 {
-	uint64_t now, until;
+	uint64_t now, until, look;
 
 	while ((now = shmht_monotonic_ns()) < deadline_ns) {
 		until = series_next_ns(&run->series);
+		look = standstill_next_ns(&run->still);
+		until = until < look ? until : look;
 		until = until < deadline_ns ? until : deadline_ns;
 		if (until > now)
 			supervise_sleep(until - now < NS_PER_S ? until - now : NS_PER_S);
 		series_tick(&run->series);
+		standstill_look(&run->still, false);
 		if (watch(run, false))
 			return -1;
 	}
@@ -242,6 +248,20 @@ static int measure_by_ops(struct run *run)
 
 /* ---- collection -------------------------------------------------------- */
 
+/* What a worker could not know of its longest wait: nobody got on. */
+static void excuse(const struct run *run, uint32_t worker, struct gap *gap)
+{
+	double ns_per_tick = shmht_ns_per_tick();
+	uint64_t wait = ticks_of(gap->wait_ns), ns;
+
+	if (!gap->end_ticks)
+		return;
+	ns = (uint64_t)((double)standstill_within(&run->still, worker, gap->end_ticks - wait,
+						  gap->end_ticks) *
+			ns_per_tick);
+	gap->ns = ns < gap->ns ? gap->ns - ns : 0;
+}
+
 static int collect(struct run *run)
 {
 	struct trial *trial = run->trial;
@@ -257,6 +277,7 @@ static int collect(struct run *run)
 		const struct worker_part *part = &run->control->workers[i];
 
 		trial->workers[i] = part->result;
+		excuse(run, i, &trial->workers[i].longest_gap);
 		workers_s += part->result.user_s + part->result.sys_s;
 		trial->ops += params->ops ? part->ops_at_first_done - part->ops_at_all_started :
 					    part->result.ops;
@@ -390,7 +411,12 @@ void run_trial(struct run *run)
 	memset(trial, 0, sizeof(*trial));
 	trial->index = run->k;
 	if (create_control(run) || create_table(run) || run_start_children(run) ||
-	    run_wait_stage(run, STAGE_READY) || legs_run_load(run))
+	    run_wait_stage(run, STAGE_READY))
+		goto out;
+	/* Between two turns nobody runs, and a look is one more thing that disturbs them. */
+	if (!run->turns)
+		standstill_open(&run->still, run->control);
+	if (legs_run_load(run))
 		goto out;
 	if (run->turns	 ? turns_run(run) :
 	    params->ops	 ? measure_by_ops(run) :
@@ -413,6 +439,7 @@ out:
 	count_by_perf(run, false);
 	run_kill_children(run);
 	free(run->children);
+	standstill_close(&run->still);
 	if (run->map)
 		shmht_destroy(run->map);
 	if (run->table)

@@ -270,6 +270,19 @@ static void child_ended(struct run *run, const struct child *child, int status)
 			    error);
 }
 
+static void child_changed(struct run *run, struct child *child, int status)
+{
+	bool stopped = WIFSTOPPED(status);
+
+	if (stopped != child->stopped)
+		standstill_stopped(&run->still, stopped);
+	child->stopped = stopped;
+	if (stopped || WIFCONTINUED(status))
+		return;
+	child_ended(run, child, status);
+	child->pid = 0;
+}
+
 void run_reap(struct run *run)
 {
 	int status;
@@ -277,10 +290,9 @@ void run_reap(struct run *run)
 	for (uint32_t i = 0; i < run->nr_children; i++) {
 		struct child *child = &run->children[i];
 
-		if (child->pid && waitpid(child->pid, &status, WNOHANG) == child->pid) {
-			child_ended(run, child, status);
-			child->pid = 0;
-		}
+		if (child->pid &&
+		    waitpid(child->pid, &status, WNOHANG | WUNTRACED | WCONTINUED) == child->pid)
+			child_changed(run, child, status);
 	}
 }
 

@@ -3,6 +3,7 @@
 #ifndef SHMBENCH_SUPERVISE_INTERNAL_H
 #define SHMBENCH_SUPERVISE_INTERNAL_H
 
+#include "run/standstill.h"
 #include "run/supervise.h"
 #include "run/time_series.h"
 #include "run/turns.h"
@@ -10,7 +11,8 @@
 #include "worker/worker.h"
 
 struct child {
-	pid_t pid;	    /* 0: reaped */
+	pid_t pid; /* 0: reaped */
+	bool stopped;
 	uint32_t first, nr; /* the workers that live in it */
 };
 
@@ -32,6 +34,7 @@ struct run {
 	uint64_t leg_start[LEGS_MAX]; /* of a closed loop, ticks */
 	struct noise_mark mark;	      /* before it */
 	struct time_series series;
+	struct standstill still;
 	struct turns *turns; /* NULL: one window */
 	bool counts_calls;   /* and no other figure: supervise_kernel_trial() */
 };

@@ -15,6 +15,7 @@
 #include "run/noise.h"
 #include "scenario/params.h"
 #include "shmht.h"
+#include "stats/fairness.h"
 #include "stats/hist.h"
 #include "stats/intervals.h"
 
@@ -49,7 +50,7 @@ struct worker_result {
 	double run_delay_s; /* NaN: not known */
 	uint64_t minor_faults;
 	struct shmht_lock_stats lock; /* within the measured window; wait_ticks unused */
-	uint64_t longest_gap_ns;      /* less run delay: fairness.h */
+	struct gap longest_gap;	      /* what the lock made it wait: fairness.h */
 	uint64_t longest_wait_ns;     /* by the wall */
 	uint64_t stalled_ns;	      /* time in waits over 1 ms */
 	uint64_t outcomes[OP_NR][OUTCOME_NR];

@@ -3,7 +3,8 @@
  * Run delay is known as a running total only. The mark before a wait may lie
  * some way before its beginning (the last long wait, or the last interval's
  * end), so that rather too much is taken off: a lock is not accused in doubt.
- * Throttling by a quota counts as run delay; being stopped does not.
+ * Throttling by a quota counts as run delay; being stopped does not, nor what happens
+ * to the holder: those are seen from outside (run/standstill.h).
  */
 #include "stats/fairness.h"
 
@@ -11,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "shmht_clock.h"
 
 bool gap_run_delay(const struct gap_watch *watch, uint64_t *ret_ns)
 {
@@ -43,7 +46,7 @@ void gap_mark(struct gap_watch *watch)
 		watch->delay_ns = ns;
 }
 
-uint64_t gap_of_wait(struct gap_watch *watch, uint64_t wait_ns)
+static uint64_t gap_of_wait(struct gap_watch *watch, uint64_t wait_ns)
 {
 	uint64_t before = watch->delay_ns, delay;
 
@@ -52,6 +55,18 @@ uint64_t gap_of_wait(struct gap_watch *watch, uint64_t wait_ns)
 	gap_mark(watch);
 	delay = watch->delay_ns - before;
 	return delay < wait_ns ? wait_ns - delay : 0;
+}
+
+void gap_take(struct gap_watch *watch, uint64_t wait_ns, struct gap *longest)
+{
+	uint64_t ns = gap_of_wait(watch, wait_ns);
+
+	if (ns > longest->ns)
+		*longest = (struct gap){
+			.ns = ns,
+			.wait_ns = wait_ns,
+			.end_ticks = wait_ns > GAP_LONG_NS ? shmht_ticks() : 0,
+		};
 }
 
 void gap_close(struct gap_watch *watch)

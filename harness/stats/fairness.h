@@ -13,6 +13,13 @@
 #define STARVED_NS 100000000u	/* a gap over this, ... */
 #define STARVED_OVER_MEDIAN 10u /* ... and over so many medians, is starvation */
 
+/* Of one worker; when it was, so that who looks from outside can say what went on then. */
+struct gap {
+	uint64_t ns;	    /* less what was not the lock's */
+	uint64_t wait_ns;   /* by the wall */
+	uint64_t end_ticks; /* of one over GAP_LONG_NS; else 0 */
+};
+
 struct gap_watch {
 	int fd; /* this thread's schedstat; -1: not there */
 	uint64_t delay_ns;
@@ -21,10 +28,10 @@ struct gap_watch {
 void gap_open(struct gap_watch *watch);
 /* How long this thread was ever ready to run and did not; false: not known. */
 bool gap_run_delay(const struct gap_watch *watch, uint64_t *ret_ns);
-/* Waits from here on. One system call, here and in gap_of_wait() over GAP_LONG_NS. */
+/* Waits from here on. One system call, here and in gap_take() over GAP_LONG_NS. */
 void gap_mark(struct gap_watch *watch);
-/* A wait that just ended, less the run delay since the last mark. */
-uint64_t gap_of_wait(struct gap_watch *watch, uint64_t wait_ns);
+/* A wait that just ended, less the run delay since the last mark, if none was longer. */
+void gap_take(struct gap_watch *watch, uint64_t wait_ns, struct gap *longest);
 void gap_close(struct gap_watch *watch);
 
 enum starved { STARVED_NOT, STARVED_BY_LOCK, STARVED_BY_SCHEDULER };

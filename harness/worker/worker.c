@@ -77,9 +77,7 @@ static __attribute__((noinline)) void take_waits(struct worker *w)
 		if (ns > result->longest_wait_ns)
 			result->longest_wait_ns = ns;
 		result->harness_calls += ns > GAP_LONG_NS;
-		ns = gap_of_wait(&w->gaps, ns);
-		if (ns > result->longest_gap_ns)
-			result->longest_gap_ns = ns;
+		gap_take(&w->gaps, ns, &result->longest_gap);
 	}
 }
 
