@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The nodes of queue locks: four in the line that each worker slot keeps for
- * them, named by number, never by pointer. A context waits for one lock and holds
- * at most two (a stripe's, then the pool's). The others are for nodes that a
- * time-out left behind in some queue until a neighbour passes over them; with all
- * four there, a wait has to do without a place in the queue.
+ * them, named by number, never by pointer. A context waits for one lock at a time. The
+ * other nodes are for what a time-out left behind in some queue until a neighbour
+ * passes over it; with all four there, a wait has to do without a place in the queue.
  *
  * State lives in the shared slot: whoever claims a slot later finds its nodes as
- * they are, and uses the free ones. 0 is "free", so a zeroed slot is right.
+ * they are, and uses the free ones. 0 is "free", so a zeroed slot is right. Where a lock
+ * wants to know, a node counts how often it was freed: see clh.c.
  */
 #ifndef SHMHT_QUEUE_NODE_H
 #define SHMHT_QUEUE_NODE_H
@@ -18,11 +18,14 @@
 
 #define QUEUE_NODES 4u
 #define NODE_FREE 0u
+#define NODE_STATE 7u /* of its own lock's making; above it the count, if there is one */
+#define REF_BITS 16
+_Static_assert(SHMHT_WORKERS_MAX *QUEUE_NODES < 1u << REF_BITS, "a node's number + 1 fits");
 
 struct queue_node {
-	shm_half state; /* of its own lock's making */
-	shm_half link;	/* another node's number + 1 */
-	shm_half spare[2];
+	shm_half state;
+	shm_half who;  /* holder_id of who uses it, if its lock asks */
+	shm_word link; /* another node's number + 1, and what its lock adds */
 };
 _Static_assert(sizeof(struct queue_node) * QUEUE_NODES == LINE_BYTES, "one line a slot");
 
@@ -43,18 +46,17 @@ INLINE struct queue_node *node_at(const struct shmht_ctx *ctx, uint32_t ref)
 
 	if (unlikely(slot >= ctx->map->geo.max_workers))
 		return NULL;
-	return (struct queue_node *)(ctx->slot - own_slot(ctx) + slot)->lock_local +
-	       (ref - 1) % QUEUE_NODES;
+	return (struct queue_node *)slots_of(ctx->map)[slot].lock_local + (ref - 1) % QUEUE_NODES;
 }
 
-/* A free node of ours, as its number; 0: all are in queues. Acquire pairs with
+/* A free node of ours, as its number; 0: all are in use. Acquire pairs with
  * the release of whoever passed over it. */
 INLINE uint32_t node_pick(const struct shmht_ctx *ctx)
 {
 	struct queue_node *nodes = (struct queue_node *)ctx->slot->lock_local;
 
 	for (uint32_t i = 0; i < QUEUE_NODES; i++)
-		if (likely(ld_acquire(&nodes[i].state) == NODE_FREE))
+		if (likely((ld_acquire(&nodes[i].state) & NODE_STATE) == NODE_FREE))
 			return own_slot(ctx) * QUEUE_NODES + i + 1;
 	return 0;
 }

@@ -178,6 +178,55 @@ static void many_give_up_behind_a_holder(const struct shmht_strategy *strategy)
 	table_close(&t);
 }
 
+/* ---- those who die there -------------------------------------------------- */
+
+static int wait_for_lock(void *arg)
+{
+	struct storm *storm = arg;
+	struct shmht_ctx *ctx;
+	int r;
+
+	if (shmht_ctx_open(storm->map, &ctx, NULL))
+		return 1;
+	shmht_ctx_set_timeout(ctx, PATIENCE_NS);
+	r = storm->strategy->ops.lock(ctx, 0);
+	if (!r)
+		storm->strategy->ops.unlock(ctx, 0);
+	shmht_ctx_close(ctx);
+	return r ? 2 : 0;
+}
+
+/* More than a worker has places, in one worker's slot after the other; who comes then
+ * gets the lock, and so does everybody else. */
+static void many_die_behind_a_holder(const struct shmht_strategy *strategy)
+{
+	struct shmht_config cfg = small_config(strategy, 100);
+	struct storm storm = { .strategy = strategy };
+	struct table t;
+	pid_t lives;
+
+	if (!(strategy->caps & SHMHT_CAP_RECOVERS) || strategy->caps & SHMHT_CAP_TEST_ONLY)
+		return;
+	cfg.max_workers = 2;
+	t = table_open(&cfg);
+	storm.map = t.map;
+	for (int again = 0; again < 2; again++) {
+		shmht_ctx_set_timeout(t.ctx, PATIENCE_NS);
+		assert_rc(strategy->ops.lock(t.ctx, 0), 0);
+		for (int i = 0; i < 6; i++) {
+			pid_t dies = child_start(wait_for_lock, &storm);
+
+			sleep_ns(8 * MS); /* killed before it waits: a weaker test */
+			child_kill(dies);
+		}
+		lives = child_start(wait_for_lock, &storm);
+		sleep_ns(8 * MS);
+		strategy->ops.unlock(t.ctx, 0);
+		assert_int_equal(child_wait(lives), 0);
+	}
+	table_close(&t);
+}
+
 /* ---- order of arrival ---------------------------------------------------- */
 
 #define ARRIVALS 5u
@@ -282,6 +331,7 @@ static const struct strategy_test tests[] = {
 	{ "time-outs under load: processes", storm_of_processes, TEST_MANY | TEST_WAITS },
 	{ "time-outs under load: threads", storm_of_threads, TEST_MANY | TEST_WAITS },
 	{ "400 give up behind four holders", many_give_up_behind_a_holder, TEST_MANY | TEST_WAITS },
+	{ "many die behind a holder", many_die_behind_a_holder, TEST_MANY | TEST_WAITS },
 	{ "first come, first served", first_come_first_served, TEST_MANY | TEST_WAITS },
 	{ "no wake-up without a sleeper", wakes_only_sleepers, TEST_MANY | TEST_WAITS },
 };

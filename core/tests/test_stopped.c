@@ -7,8 +7,12 @@
  * arrival that recover by themselves: their waiters decide who is dead. (Where the
  * kernel does, a waiter sleeps there, and cannot be stepped.)
  *
+ * And when another one behind him is killed, after each of its instructions from there on,
+ * whoever asks next is still behind him.
+ *
  * Built once more over a ticket lock that draws first and notes whose it is afterwards
- * (EXPECT_PASSED_OVER): that must be seen.
+ * (EXPECT_PASSED_OVER), and over clh that writes its link late (EXPECT_CUT_OFF): that must
+ * be seen.
  */
 #include <stdio.h>
 
@@ -49,6 +53,17 @@ static bool run_to_end(pid_t pid)
 	       WIFSTOPPED(status) && WSTOPSIG(status) == SIGUSR2;
 }
 
+static bool is_queue(const struct shmht_strategy *strategy)
+{
+#ifdef STOPPED
+	if (strcmp(strategy->name, STOPPED))
+		return false;
+#endif
+	return strategy->caps & SHMHT_CAP_FAIR && strategy->caps & SHMHT_CAP_RECOVERS &&
+	       !(strategy->caps & (SHMHT_CAP_KERNEL_RECOVERS | SHMHT_CAP_TEST_ONLY));
+}
+
+#ifndef EXPECT_CUT_OFF
 /* After k steps. What the other one got; *placed: the waiter had its place. */
 static int ask_behind(struct queue *queue, struct table *t, unsigned int k, bool *placed)
 {
@@ -79,8 +94,7 @@ static void keeps_its_place(const struct shmht_strategy *strategy)
 	unsigned int after = 0, passed_over = 0, k;
 	struct table t;
 
-	if (!(strategy->caps & SHMHT_CAP_FAIR) || !(strategy->caps & SHMHT_CAP_RECOVERS) ||
-	    strategy->caps & (SHMHT_CAP_KERNEL_RECOVERS | SHMHT_CAP_TEST_ONLY))
+	if (!is_queue(strategy))
 		return;
 	stepper_pin();
 	alarm(300);
@@ -108,12 +122,75 @@ static void keeps_its_place(const struct shmht_strategy *strategy)
 #endif
 	table_close(&t);
 }
+#endif
+
+#ifndef EXPECT_PASSED_OVER
+/* Up to the first instruction that changes the lock's bytes. */
+static void step_to_place(pid_t pid, struct table *t)
+{
+	unsigned char *lock = t->map->base + t->map->geo.stripes_off, before[LOCK_SLOT_BYTES];
+
+	memcpy(before, lock, sizeof(before));
+	for (unsigned int k = 0; k < STEPS_MAX && !memcmp(before, lock, sizeof(before)); k++)
+		assert_int_equal(stepper_step(pid), STEPPED);
+	assert_true(memcmp(before, lock, sizeof(before)) != 0);
+}
+
+static void another_dies_behind(const struct shmht_strategy *strategy)
+{
+	struct queue queue = { .strategy = strategy, .result = shared_memory(sizeof(int)) };
+	unsigned int passed_over = 0;
+	struct table t;
+
+	if (!is_queue(strategy))
+		return;
+	stepper_pin();
+	alarm(300);
+	t = table_small(strategy, 10);
+	queue.map = t.map;
+	for (unsigned int k = 0; k < STEPS_AFTER; k++) {
+		pid_t waits, dies;
+		int r;
+
+		*queue.result = 1;
+		assert_rc(strategy->ops.lock(t.ctx, 0), 0);
+		waits = stepper_fork(wait_in_queue, &queue);
+		step_to_place(waits, &t);
+		assert_int_equal(stepper_step_many(waits, STEPS_AFTER / 2), STEPPED);
+		dies = stepper_fork(wait_in_queue, &queue);
+		step_to_place(dies, &t);
+		assert_int_equal(stepper_step_many(dies, k), STEPPED);
+		stepper_kill(dies);
+		strategy->ops.unlock(t.ctx, 0);
+		shmht_ctx_set_timeout(t.ctx, ASKS_NS);
+		r = strategy->ops.lock(t.ctx, 0);
+		assert_true(!r || r == -ETIMEDOUT);
+		passed_over += r == 0;
+		if (!r)
+			strategy->ops.unlock(t.ctx, 0);
+		assert_true(run_to_end(waits));
+		assert_rc(*queue.result, 0);
+		stepper_kill(waits);
+	}
+	printf("stopped %s: %u died behind one; passed over %u times\n", strategy->name,
+	       STEPS_AFTER, passed_over);
+#ifdef EXPECT_CUT_OFF
+	assert_true(passed_over > 0);
+#else
+	assert_int_equal(passed_over, 0);
+#endif
+	table_close(&t);
+}
+#endif
 
 static const struct strategy_test tests[] = {
-#ifdef EXPECT_PASSED_OVER
+#if defined(EXPECT_CUT_OFF)
+	{ "one cut off is seen", another_dies_behind, TEST_MANY | TEST_LOCKED },
+#elif defined(EXPECT_PASSED_OVER)
 	{ "one passed over is seen", keeps_its_place, TEST_MANY | TEST_LOCKED },
 #else
 	{ "who is stopped keeps his place", keeps_its_place, TEST_MANY | TEST_LOCKED },
+	{ "and when another one behind him dies", another_dies_behind, TEST_MANY | TEST_LOCKED },
 #endif
 };
 

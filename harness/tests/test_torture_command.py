@@ -161,8 +161,8 @@ class Recovery(Torture):
     what it costs those who wait: scripts/nightly-torture."""
 
     LOCKS = ("sem", "futex", "hybrid", "handoff", "rwlock", "spin", "tas", "ticket",
-             "mutex-robust", "sysv")
-    KILLS = 30  # of each: 300 and some in all
+             "clh", "mutex-robust", "sysv")
+    KILLS = 28  # of each: 300 and some in all
 
     def storm(self, lock, *sets):
         with self.subTest(lock=lock, sets=sets):
