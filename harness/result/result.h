@@ -24,6 +24,8 @@ struct result_build *result_begin(const struct scenario *scenario, struct timesp
 void result_set_overhead(struct result_build *build, const struct overhead parts[OVERHEAD_NR]);
 /* Adds one trial to points[point_idx]; the trial may be freed afterwards. */
 void result_add_trial(struct result_build *build, size_t point_idx, const struct trial *trial);
+/* Whether one of its trials was measured. */
+bool result_is_measured(const struct result_build *build, size_t point_idx);
 /* Why the trials' system calls are not in their own kernel{}. */
 void result_set_calls_reason(struct result_build *build, const char *reason);
 /* The trial in which they were counted: it has no other figures, and is none of trials[]. */

@@ -238,6 +238,13 @@ static json_t *lock_file_object(const struct params *params)
 			 "optimized", file->file->optimized != 0);
 }
 
+bool result_is_measured(const struct result_build *build, size_t point_idx)
+{
+	size_t at;
+
+	return find_trial(build->points[point_idx].trials, "ok", &at);
+}
+
 static json_t *point_object(const struct result_build *build, size_t idx, bool interrupted)
 {
 	const struct point *point = &build->scenario->points[idx];

@@ -136,16 +136,19 @@ int rounds_count_calls(const struct scenario *scenario, struct result_build *bui
 
 	if (!can_count(why_not, sizeof(why_not)))
 		return 0;
+	/* Of one that could not be measured there is nothing to add to. */
 	for (size_t i = 0; i < scenario->nr_points; i++)
-		total += !scenario->points[i].skip_reason;
+		total += result_is_measured(build, i);
 	progress_begin(&progress, !quiet, total);
 	for (size_t i = 0; i < scenario->nr_points && !supervise_interrupted(); i++) {
 		const struct point *point = &scenario->points[i];
+		char label[256];
 		struct trial trial;
 
-		if (point->skip_reason)
+		if (!result_is_measured(build, i))
 			continue;
-		progress_show(&progress, point->name, 0);
+		snprintf(label, sizeof(label), "counting calls: %s", point->name);
+		progress_show(&progress, label, 0);
 		supervise_kernel_trial(point, &trial);
 		if (!supervise_interrupted())
 			result_add_kernel_trial(build, i, &trial);
