@@ -122,8 +122,21 @@ int run_wait_stage(struct run *run, enum stage wanted)
 	}
 }
 
+uint64_t supervise_look_every_ns;
+
+static void look_at_lock(struct run *run)
+{
+	struct shmht_stripe_state state;
+
+	if (shmht_observe_stripe(run->map, 0, &state))
+		return;
+	run->trial->looks++;
+	run->trial->looks_held += state.held;
+}
+
 int run_wait_until(struct run *run, uint64_t deadline_ns)
 {
+	bool looks = supervise_look_every_ns && run->map && run->t_start;
 	uint64_t now, until, look;
 
 	while ((now = shmht_monotonic_ns()) < deadline_ns) {
@@ -131,8 +144,12 @@ int run_wait_until(struct run *run, uint64_t deadline_ns)
 		look = standstill_next_ns(&run->still);
 		until = until < look ? until : look;
 		until = until < deadline_ns ? until : deadline_ns;
+		if (looks && until > now + supervise_look_every_ns)
+			until = now + supervise_look_every_ns;
 		if (until > now)
 			supervise_sleep(until - now < NS_PER_S ? until - now : NS_PER_S);
+		if (looks)
+			look_at_lock(run);
 		series_tick(&run->series);
 		standstill_look(&run->still, false);
 		if (watch(run, false))

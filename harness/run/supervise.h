@@ -32,6 +32,13 @@ void supervise_child_begins(pid_t parent);
 extern void (*supervise_on_interval)(const struct point *point, const struct interval_figures *);
 
 /*
+ * How often the supervisor looks, within a trial's window, whether somebody holds the lock
+ * of the first stripe; 0, as at first: never. It wakes up for each look, on a CPU of the
+ * workers' if they have all. Where the lock's word names no holder, nothing is counted.
+ */
+extern uint64_t supervise_look_every_ns;
+
+/*
  * Trial k of a point. Always fills *ret_trial (status tells); the caller frees
  * it by trial_free(). Returns early, as not measured, once interrupted.
  */

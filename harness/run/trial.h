@@ -130,6 +130,7 @@ struct trial {
 	bool target; /* no table of ours: of its memory, locks and waits nothing is known */
 	uint32_t nr_workers;
 	struct worker_result *workers; /* [nr_workers] */
+	uint64_t looks, looks_held;    /* supervise_look_every_ns */
 	double warmup_s;	       /* had */
 	bool steady;		       /* reached within the cap; true when not asked for */
 	bool paced_by_sleep;	       /* open loop: more workers than CPUs */
