@@ -2,12 +2,11 @@
 /*
  * From what was measured to the model's costs, and from the model to ranges.
  *
- * The reference is a ticket lock on the same load, with two processes. With a section
- * that is long beside all else they take strict turns: what a turn takes beside the
- * section is an operation's own time inside and one hand-off. With much time between two
- * operations, how often one meets the other inside says how long that is. The pair of
- * costs that is nearest to both, and to the load as it is, is taken. Everything else is
- * prediction.
+ * Of an operation's time alone, that within the lock is the share of looks from another
+ * CPU that found it taken: what others see of a section is longer than what it takes by
+ * itself, since much of what is done outside overlaps with it. What a section lasts longer
+ * where others use the table, too, is the difference of sections timed with two processes
+ * and with one. Nothing is fitted to a throughput of more than one.
  */
 #include <math.h>
 #include <stdio.h>
@@ -19,27 +18,29 @@
 static const struct lock_model {
 	const char *name;
 	enum hand_family family;
-	double first_pauses, most_pauses; /* HAND_TEST_SET: 4 to 64; HAND_QUEUE: until it yields */
-	double spin_ns, spin_pauses;	  /* HAND_PARK: before it sleeps */
-	bool polls_one_line;		  /* all who wait read what the holder writes */
+	bool blind, local;
+	double pauses, most_pauses;  /* from one look to the next; HAND_TEST_SET: first and last */
+	double spin_ns, spin_pauses; /* HAND_PARK: before it sleeps */
 } models[] = {
-	{ "spin", HAND_TEST_SET, 4, 64, 0, 0, true },
-	{ "tas", HAND_TEST_SET, 1, 1, 0, 0, true },
-	{ "ticket", HAND_QUEUE, 96, 0, 0, 0, true },
-	{ "mcs", HAND_QUEUE, 96, 0, 0, 0, false },
-	{ "clh", HAND_QUEUE, 96, 0, 0, 0, false },
-	{ "futex", HAND_PARK, 0, 0, 0, 0, false },
-	{ "mutex", HAND_PARK, 0, 0, 0, 0, false },
-	{ "hybrid", HAND_PARK, 0, 0, 10000, 0, true },
-	{ "mutex-adaptive", HAND_PARK, 0, 0, 0, 100, true },
+	{ "spin", HAND_TEST_SET, false, false, 4, 64, 0, 0 },
+	{ "tas", HAND_TEST_SET, true, false, 1, 1, 0, 0 },
+	{ "ticket", HAND_QUEUE, false, false, 8, 0, 0, 0 },
+	{ "mcs", HAND_QUEUE, false, true, 8, 0, 0, 0 },
+	{ "clh", HAND_QUEUE, false, true, 8, 0, 0, 0 },
+	{ "futex", HAND_PARK, false, false, 1, 0, 0, 0 },
+	{ "mutex", HAND_PARK, false, false, 1, 0, 0, 0 },
+	{ "hybrid", HAND_PARK, false, false, 1, 0, 10000, 0 },
+	{ "mutex-adaptive", HAND_PARK, false, false, 1, 0, 0, 100 },
 };
 
-#define FAR 4 /* a hand-off to another socket, against one within: what is published is 2 to 4 */
-#define LOOK_PAUSES 8 /* PAUSES_PER_ROUND of core/waiting.h */
-#define CHECK_S 0.12
+#define FAR 4 /* a transfer to another socket, against one within: what is published is 2 to 4 */
+#define LOOKS_BEFORE_YIELD 12 /* ROUNDS_BEFORE_YIELD of core/waiting.h */
+#define CHECK_S 0.4
+#define NEAR_S 0.02
 #define PROJECT_S 0.01
-#define CALIBRATE_S 0.0015
-#define SPLITS 20
+#define LOOKS_MIN 100 /* of another CPU at the lock, that a share of them says something */
+/* Of an exponential distribution of mean 1: from its median to its 90th percentile. */
+#define EXPONENTIAL_P90_P50 1.609
 
 static const struct lock_model *model_of(const char *name)
 {
@@ -78,143 +79,118 @@ bool project_model_of(const struct host_costs *host, struct project_row *row)
 		return false;
 	row->system = (struct hand_system){
 		.family = model->family,
+		.blind = model->blind,
+		.local = model->local,
 		.seed = 1,
-		.costs = { .patience = model->first_pauses * host->pause,
-			   .look = model->family == HAND_QUEUE ? LOOK_PAUSES * host->pause : 0,
-			   .backoff = model->family == HAND_PARK ? host->pause :
-								   model->most_pauses * host->pause,
+		.costs = { .transfer = host->transfer,
+			   .invalidate = host->invalidate,
+			   .migrates = host->upgrade < host->invalidate / 2,
+			   .look = model->pauses * host->pause + host->tick,
+			   .backoff = model->most_pauses * host->pause,
 			   .spin_max = model->spin_ns + model->spin_pauses * host->pause,
-			   .call = host->call,
+			   /* Three looks at the counter, one at the clock: the deadline. */
+			   .prepare = 3 * host->tick + host->stamp,
+			   .yield = host->yield,
+			   .wait_call = host->wait_call,
+			   .wake_call = host->wake_call,
 			   .wake = host->wake,
 			   .wake_busy = host->wake_busy,
 			   .latency = host->latency,
-			   .change = host->change,
-			   .quantum = host->quantum },
+			   .change = host->change[0],
+			   .cold = host->cold,
+			   .quantum = host->quantum,
+			   .skew = host->change[0],
+			   .gap_every = host->gap_every,
+			   .gap = host->gap },
 	};
+	row->system.costs.patience = LOOKS_BEFORE_YIELD * row->system.costs.look;
+	row->change_of_four = host->change[1];
+	row->clock_ns = host->clock;
 	return true;
 }
 
 static double simulate(const struct project_row *row, const struct hand_costs *costs,
-		       uint32_t procs, uint32_t cpus, double seconds)
+		       struct project_cell *cell, uint32_t cpus, double seconds)
 {
 	struct hand_system system = row->system;
 	struct hand_outcome outcome;
+	uint32_t of_one = (cell->procs + cpus - 1) / cpus; /* processes of a CPU */
 
-	system.workers = procs;
+	system.workers = cell->procs;
 	system.cpus = cpus;
 	system.costs = *costs;
-	return hand_simulate(&system, seconds, &outcome) ? NAN : outcome.ops_per_s;
-}
-
-double project_model(const struct project_row *row, uint32_t procs, double hold_ns)
-{
-	struct hand_costs costs = row->system.costs;
-
-	if (*row->refused)
+	system.costs.hold = (double)cell->hold_ns;
+	if (of_one > 2)
+		system.costs.change += (row->change_of_four - costs->change) *
+				       (of_one > 3 ? 1 : 0.5);
+	if (hand_simulate(&system, seconds, &outcome))
 		return NAN;
-	costs.hold = hold_ns;
-	return simulate(row, &costs, procs, row->cpus, procs > row->cpus ? CHECK_S : PROJECT_S);
+	cell->model_busy = outcome.contended;
+	return outcome.ops_per_s;
 }
 
+void project_model(const struct project_row *row, struct project_cell *cell)
+{
+	cell->model = *row->refused ? NAN :
+				      simulate(row, &row->system.costs, cell, row->cpus,
+					       cell->procs > row->cpus ? CHECK_S : NEAR_S);
+}
+
+/* Without the time that the CPU stood still. */
 static double alone_ns(const struct project_row *row)
 {
-	return 1e9 / row->cells[0].median - (double)row->params.hold_ns;
+	const struct hand_costs *costs = &row->system.costs;
+	double lost = costs->gap_every > 0 ? costs->gap / (costs->gap_every + costs->gap) : 0;
+
+	return 1e9 / row->cells[0].median * (1 - lost) - (double)row->params.hold_ns;
 }
 
-static double square(double x)
+static double share_held(const struct project_cell *cell)
 {
-	return x * x;
+	return cell->looks < LOOKS_MIN ? 0 : (double)cell->looks_held / (double)cell->looks;
 }
 
-/* How far the model is from the three runs of two processes: the throughput of short
- * sections, what long ones take beside the section, and how often one is met. */
-static double misfit(const struct project_row *row, const struct hand_costs *costs)
+bool project_calibrate(const struct project_row *reference, struct project_row *row)
 {
-	const struct project_cell *two = &row->cells[1], *held = &row->held;
-	struct hand_system system = row->system;
-	struct hand_outcome outcome;
-	double sum = 0, turn;
+	const struct project_cell *one = &reference->cells[0];
+	struct hand_costs *costs = &row->system.costs;
+	double alone = alone_ns(row), share = share_held(&row->cells[0]);
+	double section = one->section_ns - reference->clock_ns;
 
-	system.workers = system.cpus = 2;
-	system.costs = *costs;
-	system.costs.hold = (double)two->hold_ns;
-	if (hand_simulate(&system, CALIBRATE_S, &outcome))
-		return INFINITY;
-	sum += square(log(outcome.ops_per_s / two->median));
-	system.costs.outside += (double)(row->spaced.think_ns - two->think_ns);
-	if (hand_simulate(&system, 4 * CALIBRATE_S, &outcome))
-		return INFINITY;
-	sum += square(log(outcome.contended / row->spaced.busy));
-	system.costs = *costs;
-	system.costs.hold = (double)held->hold_ns;
-	if (hand_simulate(&system, CALIBRATE_S, &outcome))
-		return INFINITY;
-	turn = 1e9 / held->median - system.costs.hold;
-	sum += square((1e9 / outcome.ops_per_s - system.costs.hold) / turn - 1);
-	return isnan(sum) ? INFINITY : sum;
-}
-
-void project_calibrate(struct project_row *row)
-{
-	double alone = alone_ns(row), best = INFINITY;
-	double turn = 1e9 / row->held.median - (double)row->held.hold_ns;
-	struct hand_costs chosen = row->system.costs;
-
-	if (!(alone > 0) || !(turn > 0) || !(row->cells[1].median > 0) || !(row->spaced.busy > 0)) {
+	/* Some locks do not name their holders: as long as the reference's section. */
+	costs->inside = share > 0 ? share * (alone + (double)row->params.hold_ns) -
+					    (double)row->params.hold_ns :
+				    share_held(one) * alone_ns(reference);
+	costs->shared = row->cells[1].section_ns - row->cells[0].section_ns;
+	if (!(alone > 0) || !(costs->inside > 0) || !(section > 0) || isnan(costs->shared)) {
 		snprintf(row->refused, sizeof(row->refused),
-			 "its costs could not be told apart: %.3g ns alone, %.3g ns a turn", alone,
-			 turn);
-		return;
+			 "its costs could not be told apart: %.3g ns alone, %.3g of them inside",
+			 alone, costs->inside);
+		return false;
 	}
-	for (int i = 1; i < SPLITS; i++)
-		for (int h = 0; h <= 2 * SPLITS; h++) {
-			struct hand_costs costs = row->system.costs;
-			double off;
-
-			costs.inside = alone * i / SPLITS;
-			costs.outside = alone - costs.inside;
-			costs.handoff = turn * h / (2 * SPLITS);
-			off = misfit(row, &costs);
-			if (off < best) {
-				best = off;
-				chosen = costs;
-			}
-		}
-	row->system.costs = chosen;
-}
-
-void project_adopt(const struct project_row *reference, struct project_row *row)
-{
-	const struct hand_costs *from = &reference->system.costs;
-	double alone = alone_ns(row);
-
-	if (*reference->refused) {
-		snprintf(row->refused, sizeof(row->refused), "%s", reference->refused);
-		return;
-	}
-	if (!(alone > 0)) {
-		snprintf(row->refused, sizeof(row->refused), "not measured with one process");
-		return;
-	}
-	row->system.costs.inside = fmin(from->inside, alone);
-	row->system.costs.outside = fmax(alone - from->inside, 0.1);
-	row->system.costs.handoff = from->handoff;
+	costs->inside = fmin(costs->inside, alone);
+	costs->outside = fmax(alone - costs->inside, 0.1);
+	costs->shared = fmax(costs->shared, 0);
+	costs->spread = fmin(1, fmax(0, one->section_p90_p50_ns / EXPONENTIAL_P90_P50 / section));
+	return true;
 }
 
 struct project_range project_range_at(const struct project_row *row, uint32_t cpus)
 {
 	struct project_range range = { cpus, INFINITY, 0, cpus > PROJECT_NEAR * row->cpus };
+	struct project_cell cell = { .procs = cpus, .hold_ns = row->params.hold_ns };
 	const struct lock_model *model = model_of(row->params.lock);
 
 	for (int dear = 0; dear < 2; dear++)
-		for (int crowd = 0; crowd <= model->polls_one_line; crowd++) {
+		for (int crowd = 0; crowd <= !model->local; crowd++) {
 			struct hand_costs costs = row->system.costs;
 			double rate;
 
-			costs.hold = (double)row->params.hold_ns;
-			costs.handoff *= dear ? FAR : 1;
+			costs.transfer *= dear ? FAR : 1;
+			costs.invalidate *= dear ? FAR : 1;
+			costs.shared *= dear ? FAR : 1;
 			costs.crowd = crowd;
-			rate = simulate(row, &costs, cpus, cpus, PROJECT_S);
+			rate = simulate(row, &costs, &cell, cpus, PROJECT_S);
 			range.low = fmin(range.low, rate);
 			range.high = fmax(range.high, rate);
 		}

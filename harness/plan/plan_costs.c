@@ -2,92 +2,43 @@
 #include "plan/plan_costs.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "plan/plan_sides.h"
 #include "run/host.h"
 #include "run/supervise.h"
 #include "shmht_clock.h"
 
-#define ROUNDS 2000
-#define BUSY_NS 150000000ull
 #define DEADLINE_NS 3000000000ull
 
-/* Two processes share it. */
-struct shared {
-	_Atomic uint32_t ready, turn;
-	double figures[2][ROUNDS];
-	double quantum[2];
+const struct host_cost_name host_cost_names[HOST_COSTS_NR] = {
+	{ "pause", "pause" },
+	{ "look at the counter", "tick" },
+	{ "between two ordered ones", "clock" },
+	{ "look at the clock", "stamp" },
+	{ "atomic", "atomic" },
+	{ "reading another CPU's line", "transfer" },
+	{ "then writing it", "upgrade" },
+	{ "if that has read it again", "invalidate" },
+	{ "yield to nobody", "yield" },
+	{ "to the other process", "change" },
+	{ "to the next of four", "change_of_four" },
+	{ "first operation after it", "cold" },
+	{ "futex wait in vain", "wait_call" },
+	{ "futex wake in vain", "wake_call" },
+	{ "wake-up of an idle CPU", "wake" },
+	{ "wake-up of a busy one", "wake_busy" },
+	{ "until it runs", "latency" },
+	{ "time slice", "quantum" },
+	{ "stands still every", "gap_every" },
+	{ "for", "gap" },
 };
-
-static double cpu_ns(const struct rusage *usage)
-{
-	return (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1e9 +
-	       (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) * 1e3;
-}
-
-static long futex(_Atomic uint32_t *word, int op, uint32_t value)
-{
-	static const struct timespec timeout = { 1, 0 };
-
-	return syscall(SYS_futex, word, op, value, op == FUTEX_WAIT ? &timeout : NULL, NULL, 0);
-}
-
-/* ---- what the two do; side 0 or 1 -------------------------------------- */
-
-typedef void side_fn(struct shared *shared, uint32_t side);
-
-static void yield_in_turn(struct shared *shared, uint32_t side)
-{
-	for (int i = 0; i < ROUNDS; i++) {
-		uint64_t began = shmht_monotonic_ns();
-
-		for (int k = 0; k < 10; k++)
-			sched_yield();
-		shared->figures[side][i] = (double)(shmht_monotonic_ns() - began) /
-					   20; /* there and back */
-	}
-}
-
-/* turn is whose it is; the other one sleeps on it. Figures: wake-up calls (side 0),
- * whole rounds (side 1). */
-static void wake_in_turn(struct shared *shared, uint32_t side)
-{
-	for (int i = 0; i < ROUNDS; i++) {
-		uint64_t began = shmht_monotonic_ns(), woke;
-
-		while (atomic_load(&shared->turn) != side)
-			futex(&shared->turn, FUTEX_WAIT, !side);
-		atomic_store(&shared->turn, !side);
-		woke = shmht_monotonic_ns();
-		futex(&shared->turn, FUTEX_WAKE, 1);
-		shared->figures[side][i] = (double)(shmht_monotonic_ns() - (side ? began : woke));
-	}
-}
-
-static void compute(struct shared *shared, uint32_t side)
-{
-	struct rusage before, after;
-	uint64_t until = shmht_monotonic_ns() + BUSY_NS;
-
-	getrusage(RUSAGE_SELF, &before);
-	while (shmht_monotonic_ns() < until)
-		;
-	getrusage(RUSAGE_SELF, &after);
-	shared->quantum[side] = (cpu_ns(&after) - cpu_ns(&before)) /
-				(double)(after.ru_nivcsw - before.ru_nivcsw + 1);
-}
 
 /* ---- running them ------------------------------------------------------ */
 
@@ -102,24 +53,26 @@ static pid_t start(struct shared *shared, side_fn *fn, uint32_t side, uint16_t c
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
 	sched_setaffinity(0, sizeof(set), &set);
-	atomic_fetch_add(&shared->ready, 1);
-	while (atomic_load(&shared->ready) < 2)
-		sched_yield();
 	fn(shared, side);
 	_exit(0);
 }
 
-static int run_both(struct shared *shared, side_fn *fn, uint16_t cpu0, uint16_t cpu1)
+/* Side k on the k-th CPU. */
+static int run_sides(struct shared *shared, side_fn *fn, const uint16_t *cpus, uint32_t nr)
 {
-	pid_t children[2];
+	bool yields = shared->yields;
+	pid_t children[SIDES];
 	uint64_t until = shmht_monotonic_ns() + DEADLINE_NS;
 	int r = 0, status;
 
-	atomic_store(&shared->ready, 0);
-	atomic_store(&shared->turn, 0);
-	children[0] = start(shared, fn, 0, cpu0);
-	children[1] = start(shared, fn, 1, cpu1);
-	for (int i = 0; i < 2; i++) {
+	memset(shared, 0, sizeof(*shared));
+	for (uint32_t i = 0; i < LINES; i++)
+		atomic_store(&shared->lines[i].next, side_next_line(i));
+	shared->yields = yields;
+	atomic_store(&shared->nr, nr);
+	for (uint32_t i = 0; i < nr; i++)
+		children[i] = start(shared, fn, i, cpus[i]);
+	for (uint32_t i = 0; i < nr; i++) {
 		if (children[i] < 0) {
 			r = children[i];
 			continue;
@@ -142,27 +95,185 @@ static int ascending(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double median(double figures[ROUNDS])
+static double median(double *figures, size_t nr)
 {
-	qsort(figures, ROUNDS, sizeof(double), ascending);
-	return figures[ROUNDS / 2];
+	qsort(figures, nr, sizeof(*figures), ascending);
+	return figures[nr / 2];
 }
 
-static void measure_alone(struct shared *shared, struct host_costs *ret)
+/* ---- each cost ----------------------------------------------------------- */
+
+typedef void alone_fn(struct shared *shared);
+
+static void pause_once(struct shared *shared)
+{
+	(void)shared;
+	shmht_pause();
+}
+
+static void look_at_counter(struct shared *shared)
+{
+	(void)shared;
+	shmht_ticks();
+}
+
+static void look_at_clock(struct shared *shared)
+{
+	(void)shared;
+	shmht_monotonic_ns();
+}
+
+static void swap_word(struct shared *shared)
+{
+	uint32_t word = 0;
+
+	atomic_compare_exchange_strong(&shared->turn, &word, 0);
+}
+
+static void yield_once(struct shared *shared)
+{
+	(void)shared;
+	sched_yield();
+}
+
+static double cost_alone(struct shared *shared, alone_fn *fn)
 {
 	for (int i = 0; i < ROUNDS; i++) {
 		uint64_t began = shmht_monotonic_ns();
 
-		for (int k = 0; k < 10; k++)
-			shmht_pause();
-		shared->figures[0][i] = (double)(shmht_monotonic_ns() - began) / 10;
-		began = shmht_monotonic_ns();
-		for (int k = 0; k < 4; k++)
-			futex(&shared->turn, FUTEX_WAKE, 1);
-		shared->figures[1][i] = (double)(shmht_monotonic_ns() - began) / 4;
+		for (int k = 0; k < 20; k++)
+			fn(shared);
+		shared->figures[0][i] = (double)(shmht_monotonic_ns() - began) / 20;
 	}
-	ret->pause = median(shared->figures[0]);
-	ret->call = median(shared->figures[1]);
+	return median(shared->figures[0], ROUNDS);
+}
+
+static double empty_section(struct shared *shared)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		uint64_t began = shmht_ticks_ordered();
+
+		shared->figures[0][i] = (double)(shmht_ticks_ordered() - began);
+	}
+	return median(shared->figures[0], ROUNDS) * shmht_ns_per_tick();
+}
+
+static void measure_alone(struct shared *shared, struct host_costs *ret)
+{
+	ret->pause = cost_alone(shared, pause_once);
+	ret->tick = cost_alone(shared, look_at_counter);
+	ret->stamp = cost_alone(shared, look_at_clock);
+	ret->atomic = cost_alone(shared, swap_word);
+	ret->yield = cost_alone(shared, yield_once);
+	ret->clock = empty_section(shared);
+}
+
+static int make_table(void)
+{
+	struct shmht_config cfg = { .capacity = SIDE_TABLE_KEYS,
+				    .key_size = 16,
+				    .value_size = 64,
+				    .stripes = 1,
+				    .max_workers = 2 * SIDES,
+				    .strategy = "futex",
+				    .robust = SHMHT_ROBUST_OFF };
+	uint64_t key[2] = { 0 }, value[8] = { 0 };
+	struct shmht_error err;
+	struct shmht_ctx *ctx;
+	int r = shmht_create(&cfg, &side_table, &err);
+
+	if (r)
+		return r;
+	r = shmht_ctx_open(side_table, &ctx, &err);
+	for (; !r && key[0] < SIDE_TABLE_KEYS; key[0] += 2)
+		r = shmht_insert(ctx, key, sizeof(key), value, sizeof(value));
+	if (!r)
+		shmht_ctx_close(ctx);
+	return r;
+}
+
+/* An operation right after a switch, against one of many. */
+static int measure_cold(struct shared *shared, const uint16_t *cpus, struct host_costs *ret)
+{
+	int r = make_table();
+	double alone;
+
+	shared->yields = false;
+	r = r ? r : run_sides(shared, side_work_in_turn, cpus, 1);
+	alone = median(shared->figures[0], ROUNDS);
+	shared->yields = true;
+	r = r ? r : run_sides(shared, side_work_in_turn, cpus, 2);
+	ret->cold = median(shared->figures[0], ROUNDS) - alone - ret->change[0];
+	if (!(ret->cold > 0))
+		ret->cold = 0;
+	if (side_table)
+		shmht_destroy(side_table);
+	side_table = NULL;
+	return r;
+}
+
+/* What happens on one CPU. */
+static int measure_one(struct shared *shared, uint16_t cpu, struct host_costs *ret)
+{
+	const uint16_t same[SIDES] = { cpu, cpu, cpu, cpu };
+	int r = run_sides(shared, side_compute, same, 2);
+
+	if (r)
+		return r;
+	ret->quantum = shared->quantum[0];
+	for (uint32_t k = 0; k < 2; k++) {
+		r = run_sides(shared, side_yield_in_turn, same, 2 + 2 * k);
+		if (r)
+			return r;
+		ret->change[k] = median(shared->figures[0], ROUNDS);
+	}
+	r = measure_cold(shared, same, ret);
+	r = r ? r : run_sides(shared, side_wake_in_turn, same, 2);
+	ret->wake_busy = median(shared->figures[0], ROUNDS);
+	return r;
+}
+
+static double step_cost(struct shared *shared, int step, double less)
+{
+	double ns = median(shared->steps[step], LINE_ROUNDS) * shmht_ns_per_tick() - less;
+
+	return ns > 0 ? ns : 0;
+}
+
+static int measure_lines(struct shared *shared, const uint16_t *cpus, struct host_costs *ret)
+{
+	int r = run_sides(shared, side_pass_lines, cpus, 2);
+
+	ret->transfer = step_cost(shared, STEP_TRANSFER, 0);
+	ret->upgrade = step_cost(shared, STEP_UPGRADE, ret->atomic);
+	ret->invalidate = step_cost(shared, STEP_INVALIDATE, ret->atomic);
+	return r;
+}
+
+/* What happens between two, or twice on the only one. */
+static int measure_two(struct shared *shared, const uint16_t *cpus, struct host_costs *ret)
+{
+	int r = run_sides(shared, side_compute, cpus, 2);
+
+	if (r)
+		return r;
+	ret->gap_every = 2 * (double)BUSY_NS / (shared->gaps[0] + shared->gaps[1] + 1);
+	ret->gap = (shared->lost[0] + shared->lost[1]) / (shared->gaps[0] + shared->gaps[1] + 1);
+	r = run_sides(shared, side_call_in_vain, cpus, 2);
+	if (r)
+		return r;
+	ret->wake_call = median(shared->figures[0], ROUNDS) - ret->stamp;
+	ret->wait_call = median(shared->figures[1], ROUNDS) - ret->stamp;
+	r = run_sides(shared, side_wake_in_turn, cpus, 2);
+	if (r)
+		return r;
+	ret->wake = median(shared->figures[0], ROUNDS);
+	ret->latency = median(shared->figures[1], ROUNDS) / 2 - ret->wake;
+	if (ret->latency < 0)
+		ret->latency = 0;
+	if (cpus[0] == cpus[1])
+		return 0;
+	return measure_lines(shared, cpus, ret);
 }
 
 int host_costs_measure(struct host_costs *ret)
@@ -175,27 +286,23 @@ int host_costs_measure(struct host_costs *ret)
 
 	if (shared == MAP_FAILED)
 		return -errno;
+	*ret = (struct host_costs){ 0 };
 	if (nr < 2)
 		cpus[1] = cpus[0];
 	measure_alone(shared, ret);
-	r = run_both(shared, yield_in_turn, cpus[0], cpus[0]);
-	if (!r) {
-		ret->change = median(shared->figures[0]);
-		r = run_both(shared, wake_in_turn, cpus[0], cpus[1]);
-	}
-	if (!r) {
-		ret->wake = median(shared->figures[0]);
-		ret->latency = median(shared->figures[1]) / 2 - ret->wake;
-		if (ret->latency < 0)
-			ret->latency = 0;
-		r = run_both(shared, wake_in_turn, cpus[0], cpus[0]);
-	}
-	if (!r) {
-		ret->wake_busy = median(shared->figures[0]);
-		r = run_both(shared, compute, cpus[0], cpus[0]);
-	}
-	if (!r)
-		ret->quantum = shared->quantum[0];
+	r = measure_one(shared, cpus[0], ret);
+	r = r ? r : measure_two(shared, cpus, ret);
 	munmap(shared, sizeof(*shared));
 	return r;
+}
+
+void host_costs_median(const struct host_costs *costs, size_t nr, struct host_costs *ret)
+{
+	double values[ROUNDS];
+
+	for (size_t k = 0; k < HOST_COSTS_NR; k++) {
+		for (size_t i = 0; i < nr && i < ROUNDS; i++)
+			values[i] = ((const double *)&costs[i])[k];
+		((double *)ret)[k] = median(values, nr < ROUNDS ? nr : ROUNDS);
+	}
 }

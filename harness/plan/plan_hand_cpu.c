@@ -80,15 +80,30 @@ void hand_enter(struct sim *sim, uint32_t w, enum state state, double ns)
 	hand_start_timer(sim, w);
 }
 
-static void time_slice(struct sim *sim, struct cpu *cpu)
+/* Ticks come on all CPUs at about the same time. */
+static void await_tick(struct sim *sim, struct cpu *cpu)
 {
-	double over = sim->now - cpu->began;
+	double tick = sim->costs->quantum;
 
 	if (cpu->timed || cpu->current == NOBODY || !cpu->ready.nr)
 		return;
 	cpu->timed = true;
-	hand_post(sim, fmax(0, sim->costs->quantum - over), SLICE, (uint32_t)(cpu - sim->cpus),
-		  ++cpu->slice);
+	hand_post(sim, tick - fmod(sim->now, tick) + sim->costs->skew * rng_unit(&sim->rng), TICK,
+		  (uint32_t)(cpu - sim->cpus), 0);
+}
+
+/* What it has used counts. */
+static void charge(struct sim *sim, struct cpu *cpu)
+{
+	if (cpu->current != NOBODY)
+		sim->workers[cpu->current].used += sim->now - cpu->began;
+	cpu->began = sim->now;
+}
+
+void hand_arrive(struct sim *sim, uint32_t w)
+{
+	sim->cpus[sim->workers[w].cpu].switching = false;
+	hand_resume(sim, w);
 }
 
 /* The next one of the run queue, or nobody. */
@@ -96,60 +111,113 @@ void hand_dispatch(struct sim *sim, struct cpu *cpu, double cost)
 {
 	uint32_t w = cpu->ready.first;
 
-	cpu->timed = false;
-	cpu->slice++;
+	charge(sim, cpu);
 	cpu->current = NOBODY;
 	if (!cpu->ready.nr)
 		return;
 	cpu->ready.first = sim->workers[w].next;
 	cpu->ready.nr--;
-	cpu->current = w;
-	cpu->began = sim->now;
-	time_slice(sim, cpu);
-	if (cost > 0) {
+	sim->workers[w].cold |= cpu->last != w;
+	cpu->current = cpu->last = w;
+	await_tick(sim, cpu);
+	cpu->switching = cost > 0;
+	if (cpu->switching)
 		/* On its CPU, doing nothing of its own yet. */
 		hand_post(sim, cost, READY, w, ++sim->workers[w].timer);
-		return;
+	else
+		hand_resume(sim, w);
+}
+
+/* By what each has used: the one with least is next. */
+static void queue_up(struct sim *sim, struct cpu *cpu, uint32_t w)
+{
+	uint32_t *link = &cpu->ready.first;
+
+	for (uint32_t i = 0; i < cpu->ready.nr; i++) {
+		if (sim->workers[*link].used > sim->workers[w].used)
+			break;
+		link = &sim->workers[*link].next;
 	}
-	hand_resume(sim, w);
+	sim->workers[w].next = *link;
+	*link = w;
+	cpu->ready.nr++;
+}
+
+/* Who has slept has not saved anything up. */
+static double least_used(struct sim *sim, struct cpu *cpu)
+{
+	double least = INFINITY;
+
+	charge(sim, cpu);
+	if (cpu->current != NOBODY)
+		least = sim->workers[cpu->current].used;
+	if (cpu->ready.nr)
+		least = fmin(least, sim->workers[cpu->ready.first].used);
+	return isinf(least) ? 0 : least;
 }
 
 void hand_make_ready(struct sim *sim, uint32_t w)
 {
 	struct cpu *cpu = &sim->cpus[sim->workers[w].cpu];
 
-	hand_append(&cpu->ready, w, &sim->workers[cpu->ready.last].next);
+	sim->workers[w].used = fmax(sim->workers[w].used, least_used(sim, cpu));
+	queue_up(sim, cpu, w);
 	if (cpu->current == NOBODY)
 		hand_dispatch(sim, cpu, 0);
 	else
-		time_slice(sim, cpu);
+		await_tick(sim, cpu);
 }
 
 static bool is_timed(const struct worker *worker)
 {
-	return worker->state == OUTSIDE || worker->state == INSIDE || worker->state == SLEEPING ||
-	       worker->state == RETURNS || worker->state == WAKES;
+	return worker->state != QUEUED && worker->state != YIELDED && worker->state != ASLEEP &&
+	       worker->state != RETRIES && worker->state != DRAINS;
 }
 
-void hand_give_up_cpu(struct sim *sim, uint32_t w)
+static void leave_cpu(struct sim *sim, struct cpu *cpu, double forfeit)
 {
+	uint32_t w = cpu->current;
 	struct worker *worker = &sim->workers[w];
-	struct cpu *cpu = &sim->cpus[worker->cpu];
 
+	if (is_timed(worker) && !cpu->switching)
+		worker->left = fmax(0, worker->ends - sim->now);
 	worker->timer++;
-	hand_append(&cpu->ready, w, &sim->workers[cpu->ready.last].next);
+	charge(sim, cpu);
+	worker->used += forfeit;
+	queue_up(sim, cpu, w);
 	hand_dispatch(sim, cpu, sim->costs->change);
 }
 
-/* The slice is over. Who was just being switched to keeps what it had left. */
-void hand_preempt(struct sim *sim, struct cpu *cpu)
+/* A yield gives up what is left of a slice. */
+void hand_yield(struct sim *sim, uint32_t w)
 {
-	struct worker *worker = &sim->workers[cpu->current];
+	leave_cpu(sim, &sim->cpus[sim->workers[w].cpu], sim->costs->quantum);
+}
 
+void hand_tick(struct sim *sim, struct cpu *cpu)
+{
 	cpu->timed = false;
-	if (!cpu->ready.nr)
-		return;
-	if (is_timed(worker))
-		worker->left = fmax(0, worker->ends - sim->now);
-	hand_give_up_cpu(sim, cpu->current);
+	charge(sim, cpu);
+	if (cpu->ready.nr && cpu->current != NOBODY &&
+	    sim->workers[cpu->ready.first].used < sim->workers[cpu->current].used)
+		leave_cpu(sim, cpu, 0);
+	else
+		await_tick(sim, cpu);
+}
+
+/* Whatever runs there stands still. */
+void hand_interrupt(struct sim *sim, struct cpu *cpu)
+{
+	const struct hand_costs *costs = sim->costs;
+	double ns = -costs->gap * log(1 - rng_unit(&sim->rng));
+
+	if (cpu->current != NOBODY && !cpu->switching && is_timed(&sim->workers[cpu->current])) {
+		struct worker *worker = &sim->workers[cpu->current];
+
+		worker->left = worker->ends - sim->now + ns;
+		hand_start_timer(sim, cpu->current);
+	}
+	cpu->frozen = sim->now + ns;
+	hand_post(sim, ns - costs->gap_every * log(1 - rng_unit(&sim->rng)), GAP,
+		  (uint32_t)(cpu - sim->cpus), 0);
 }

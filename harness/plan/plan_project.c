@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run/kernel.h"
 #include "run/pin.h"
 #include "run/progress.h"
 #include "run/supervise.h"
@@ -15,6 +16,8 @@
 
 #define TRIAL_NS 120000000u
 #define WARMUP_NS 20000000u
+#define LOOK_NS 100000u
+#define TYPICAL 10 /* times the median: what is longer is no section of its own */
 #define REFERENCE "ticket"
 
 static const uint32_t checked_at[PROJECT_CHECKS] = { 1, 2, 3, 4, 6, 8 };
@@ -75,15 +78,12 @@ static struct project_row *add_row(struct project *project, const struct point *
 		row->params.duration_ns = TRIAL_NS;
 	if (row->params.warmup_ns > WARMUP_NS)
 		row->params.warmup_ns = WARMUP_NS;
-	row->params.latency = LATENCY_OFF;
 	row->params.nr_expect = 0;
 	row->cpus = pin_cpus(&row->params);
 	for (int i = 0; i < PROJECT_CHECKS; i++)
 		row->cells[i] = (struct project_cell){ .procs = checked_at[i],
 						       .hold_ns = row->params.hold_ns,
-						       .think_ns = row->params.think_ns,
 						       .model = NAN };
-	row->held = row->spaced = row->cells[1];
 	return row;
 }
 
@@ -122,6 +122,22 @@ static int find_rows(const struct scenario *scenario, struct project *project)
 
 /* ---- measuring --------------------------------------------------------- */
 
+static void take_locks(const struct trial *trial, struct project_cell *cell)
+{
+	double acquired = 1, contended = 0;
+
+	for (uint32_t w = 0; w < trial->nr_workers; w++) {
+		const struct shmht_lock_stats *lock = &trial->workers[w].lock;
+
+		acquired += (double)lock->acquired;
+		contended += (double)lock->contended;
+		hist_merge(&cell->section, &trial->workers[w].held);
+	}
+	cell->contended[cell->nr] = contended / acquired;
+	cell->looks += trial->looks;
+	cell->looks_held += trial->looks_held;
+}
+
 static int measure(const struct project_row *row, struct project_cell *cell, uint32_t round,
 		   struct progress *progress)
 {
@@ -130,59 +146,61 @@ static int measure(const struct project_row *row, struct project_cell *cell, uin
 
 	point.params = row->params;
 	point.params.procs = cell->procs;
-	point.params.hold_ns = cell->hold_ns;
-	point.params.think_ns = cell->think_ns;
+	/* Up to two, sections are timed; of one, it is looked at from the idle CPU. */
+	point.params.latency = cell->procs <= 2 ? LATENCY_SAMPLED : LATENCY_OFF;
+	supervise_look_every_ns = cell->procs == 1 ? LOOK_NS : 0;
 	progress_show(progress, point.name, 0);
 	supervise_trial(&point, round, &trial);
+	supervise_look_every_ns = 0;
 	progress->done++;
 	if (trial.status == TRIAL_OK && trial.seconds > 0 && trial.ops) {
-		double acquired = 1, contended = 0;
-
-		for (uint32_t w = 0; w < trial.nr_workers; w++) {
-			acquired += (double)trial.workers[w].lock.acquired;
-			contended += (double)trial.workers[w].lock.contended;
-		}
-		cell->contended[cell->nr] = contended / acquired;
+		take_locks(&trial, cell);
 		cell->values[cell->nr++] = (double)trial.ops / trial.seconds;
 	}
 	trial_free(&trial);
 	return supervise_interrupted() ? -EINTR : 0;
 }
 
-/* Rows and numbers of processes in turn, so that a disturbance falls on all of them. The
- * long section is four times what one process needs for all of an operation, the long
- * time between two ten times. */
+/* Costs of the host, rows and numbers of processes in turn, so that a disturbance falls on
+ * all of them. */
 static int measure_all(struct project *project, bool quiet)
 {
+	struct host_costs hosts[PROJECT_ROUNDS];
 	struct progress progress;
 	int r = 0;
 
-	progress_begin(&progress, !quiet, project->nr * PROJECT_ROUNDS * (PROJECT_CHECKS + 2));
-	for (uint32_t round = 0; !r && round < PROJECT_ROUNDS; round++)
+	progress_begin(&progress, !quiet, project->nr * PROJECT_ROUNDS * PROJECT_CHECKS);
+	for (uint32_t round = 0; !r && round < PROJECT_ROUNDS; round++) {
+		r = host_costs_measure(&hosts[round]);
 		for (uint32_t k = 0; !r && k < project->nr; k++) {
 			struct project_row *row = &project->rows[k];
 
-			if (*row->refused)
-				continue;
 			for (int i = 0; !r && i < (row->reference ? 2 : PROJECT_CHECKS); i++)
-				r = measure(row, &row->cells[i], round, &progress);
-			if (r || strcmp(row->params.lock, REFERENCE))
-				continue;
-			if (!round && row->cells[0].nr) {
-				double alone = 1e9 / row->cells[0].values[0];
-
-				row->held.hold_ns += (uint64_t)(1000 + 4 * alone);
-				row->spaced.think_ns += (uint64_t)(10 * alone);
-			}
-			r = measure(row, &row->held, round, &progress);
-			r = r ? r : measure(row, &row->spaced, round, &progress);
+				r = *row->refused ? 0 :
+						    measure(row, &row->cells[i], round, &progress);
 		}
+	}
 	progress_end(&progress);
+	if (!r)
+		host_costs_median(hosts, PROJECT_ROUNDS, &project->host);
 	return r;
+}
+
+/* Without those in which the CPU stood still. */
+static double mean_section(const struct hist *hist, double median)
+{
+	double sum = 0, nr = 0;
+
+	for (uint32_t i = 0; i < HIST_BUCKETS && hist_bucket_value(i) <= TYPICAL * median; i++) {
+		sum += (double)hist->buckets[i] * hist_bucket_value(i);
+		nr += (double)hist->buckets[i];
+	}
+	return nr > 0 ? sum / nr : NAN;
 }
 
 static void summarize(struct project_cell *cell)
 {
+	double half = hist_percentile(&cell->section, 0.5);
 	struct interval interval;
 
 	stats_median_interval(cell->values, cell->nr, &interval);
@@ -191,6 +209,8 @@ static void summarize(struct project_cell *cell)
 	cell->high = interval.high;
 	stats_median_interval(cell->contended, cell->nr, &interval);
 	cell->busy = interval.median;
+	cell->section_ns = mean_section(&cell->section, half);
+	cell->section_p90_p50_ns = hist_percentile(&cell->section, 0.9) - half;
 }
 
 /* ---- the model --------------------------------------------------------- */
@@ -201,7 +221,7 @@ static void check(struct project_row *row)
 		struct project_cell *cell = &row->cells[i];
 		double off;
 
-		cell->model = project_model(row, cell->procs, (double)cell->hold_ns);
+		project_model(row, cell);
 		off = fabs(log(cell->model / cell->median));
 		if (exp(off) - 1 > row->off) {
 			row->off = exp(off) - 1;
@@ -243,32 +263,19 @@ int project_run(const struct scenario *scenario, uint32_t target, bool quiet, st
 	int r;
 
 	*ret = (struct project){ .target = target };
-	r = host_costs_measure(&ret->host);
-	r = r ? r : find_rows(scenario, ret);
+	r = find_rows(scenario, ret);
 	r = r ? r : measure_all(ret, quiet);
 	if (r)
 		return r;
-	for (uint32_t k = 0; k < ret->nr; k++) {
+	for (uint32_t k = 0; k < ret->nr; k++)
 		for (int i = 0; i < PROJECT_CHECKS; i++)
 			summarize(&ret->rows[k].cells[i]);
-		summarize(&ret->rows[k].held);
-		summarize(&ret->rows[k].spaced);
-		if (!*ret->rows[k].refused && strcmp(ret->rows[k].params.lock, REFERENCE) == 0)
-			project_calibrate(&ret->rows[k]);
-	}
 	for (uint32_t k = 0; k < ret->nr; k++) {
 		struct project_row *row = &ret->rows[k];
-		const struct project_row *reference;
 
-		if (*row->refused || row->reference)
+		if (row->reference || !project_model_of(&ret->host, row))
 			continue;
-		reference = reference_of(ret, row);
-		if (reference && reference != row)
-			project_adopt(reference, row);
-		else if (!reference)
-			snprintf(row->refused, sizeof(row->refused),
-				 "the reference, a ticket lock on this load, gave no costs");
-		if (*row->refused)
+		if (!project_calibrate(reference_of(ret, row), row))
 			continue;
 		check(row);
 		project_row(row, target);

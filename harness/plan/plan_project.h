@@ -14,6 +14,7 @@
 #include "plan/plan_costs.h"
 #include "plan/plan_hand.h"
 #include "scenario/scenario.h"
+#include "stats/hist.h"
 
 #define PROJECT_ROUNDS 6 /* the fewest that an interval of 95 % can be had of */
 #define PROJECT_CHECKS 6 /* process counts that the model is checked at */
@@ -23,13 +24,16 @@
 
 struct project_cell {
 	uint32_t procs;
-	uint64_t hold_ns, think_ns;
-	double contended[PROJECT_ROUNDS]; /* share of acquires that found the lock taken */
+	uint64_t hold_ns;
 	double values[PROJECT_ROUNDS];
+	double contended[PROJECT_ROUNDS]; /* share of acquires that found the lock taken */
 	size_t nr;
-	double busy;		  /* median of contended */
+	double busy;		    /* median of contended */
+	uint64_t looks, looks_held; /* from another CPU: one process only */
+	struct hist section;	    /* timed, clock included: up to two processes */
+	double section_ns, section_p90_p50_ns;
 	double median, low, high; /* operations per second; NaN: too few */
-	double model;		  /* NaN: not modelled */
+	double model, model_busy; /* NaN: not modelled */
 };
 
 struct project_range {
@@ -46,10 +50,8 @@ struct project_row {
 	char refused[160]; /* "": modelled */
 	struct hand_system system;
 	struct project_cell cells[PROJECT_CHECKS];
-	/* The reference's: two processes, a section that is long beside all else, and one
-	 * that is short beside the time between two. */
-	struct project_cell held, spaced;
-	double off; /* largest error of the model over the cells */
+	double change_of_four, clock_ns; /* the host's */
+	double off;			 /* largest error of the model over the cells */
 	uint32_t off_procs;
 	struct project_range ranges[PROJECT_STEPS];
 	uint32_t nr_ranges;
@@ -78,12 +80,11 @@ json_t *project_json(const struct project *project);
 /* plan_calibrate.c: family and costs of the row's lock as far as they are the lock's and
  * the host's; false with row->refused when the model is not for it. */
 bool project_model_of(const struct host_costs *host, struct project_row *row);
-/* Splits the reference's cycle into outside, inside and hand-off. */
-void project_calibrate(struct project_row *reference);
-/* The same section and hand-off, and what else this lock costs alone. */
-void project_adopt(const struct project_row *reference, struct project_row *row);
-/* Throughput by the model; NaN: none. */
-double project_model(const struct project_row *row, uint32_t procs, double hold_ns);
+/* Splits the lock's operation into outside and inside. reference: a ticket lock on the same
+ * load, or the row itself. False with row->refused when that cannot be done. */
+bool project_calibrate(const struct project_row *reference, struct project_row *row);
+/* Sets the cell's throughput by the model; NaN: none. */
+void project_model(const struct project_row *row, struct project_cell *cell);
 /* The range at so many CPUs: what is not known there at its best and at its worst. */
 struct project_range project_range_at(const struct project_row *row, uint32_t cpus);
 

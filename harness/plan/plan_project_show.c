@@ -14,32 +14,24 @@ static const char *const families[] = {
 static void put_host(const struct project *project, FILE *out)
 {
 	struct result_glyphs glyphs = result_glyphs();
-	const struct {
-		const char *name;
-		double ns;
-	} figures[] = {
-		{ "pause", project->host.pause },
-		{ "change of process", project->host.change },
-		{ "empty futex call", project->host.call },
-		{ "wake-up of an idle CPU", project->host.wake },
-		{ "until it runs", project->host.latency },
-		{ "wake-up of a busy one", project->host.wake_busy },
-		{ "time slice", project->host.quantum },
-	};
+	const double *costs = (const double *)&project->host;
 
 	fputs("  measured here:", out);
-	for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+	for (size_t i = 0; i < HOST_COSTS_NR; i++) {
 		char ns[32];
 
-		result_format_ns(figures[i].ns, &glyphs, ns, sizeof(ns));
-		fprintf(out, "%s %s %s", i ? "," : "", figures[i].name, *ns ? ns : "-");
+		result_format_ns(costs[i], &glyphs, ns, sizeof(ns));
+		fprintf(out, "%s%s %s %s", i ? "," : "", i % 4 == 0 ? "\n   " : "",
+			host_cost_names[i].text, *ns ? ns : "-");
 	}
 	fputc('\n', out);
 }
 
 static void put_checks(const struct project_row *row, FILE *out)
 {
-	fputs("    processes  measured (95 %)          model     off by\n", out);
+	fputs("                                                             contended\n"
+	      "    processes  measured (95 %)          model     off by      measured  model\n",
+	      out);
 	for (int i = 0; i < PROJECT_CHECKS; i++) {
 		const struct project_cell *cell = &row->cells[i];
 		char median[32], low[32], high[32], model[32], range[80] = "";
@@ -51,8 +43,11 @@ static void put_checks(const struct project_row *row, FILE *out)
 		if (*low && *high)
 			snprintf(range, sizeof(range), "(%s..%s)", low, high);
 		if (cell->nr)
-			fprintf(out, "    %-9u  %-6s %-16s  %-8s  %+.0f %%\n", cell->procs, median,
-				range, model, (cell->model / cell->median - 1) * 100);
+			fprintf(out,
+				"    %-9u  %-6s %-16s  %-8s  %+4.0f %%       %4.1f %%   %5.1f %%\n",
+				cell->procs, median, range, model,
+				(cell->model / cell->median - 1) * 100, cell->busy * 100,
+				cell->model_busy * 100);
 		else
 			fprintf(out, "    %-9u  not measured\n", cell->procs);
 	}
@@ -76,7 +71,7 @@ static void put_row(const struct project_row *row, FILE *out)
 {
 	struct result_glyphs glyphs = result_glyphs();
 	const struct hand_costs *costs = &row->system.costs;
-	char name[256], outside[32], inside[32], handoff[32];
+	char name[256], outside[32], inside[32], shared[32];
 
 	result_clean(row->point->name, 70, name, sizeof(name));
 	fprintf(out, "\n  %s\n", name);
@@ -86,9 +81,9 @@ static void put_row(const struct project_row *row, FILE *out)
 	}
 	result_format_ns(costs->outside, &glyphs, outside, sizeof(outside));
 	result_format_ns(costs->inside, &glyphs, inside, sizeof(inside));
-	result_format_ns(costs->handoff, &glyphs, handoff, sizeof(handoff));
-	fprintf(out, "    %s lock: %s outside, %s inside, %s more after another CPU\n",
-		families[row->system.family], outside, inside, handoff);
+	result_format_ns(costs->shared, &glyphs, shared, sizeof(shared));
+	fprintf(out, "    %s lock: %s outside, %s inside, %s more where others work\n",
+		families[row->system.family], outside, inside, *shared ? shared : "0");
 	put_checks(row, out);
 	put_ranges(row, out);
 	if (row->off > 0.25)
@@ -113,14 +108,13 @@ void project_print(const struct project *project, const char *name, FILE *out)
 			"\n  order of locks: as measured in %u of the %u pairs whose intervals "
 			"are apart\n",
 			project->same_order, project->apart);
-	fputs("\nWhat it rests on: the costs above, and a ticket lock on the same load, for what "
-	      "an operation does\ninside the lock and what a hand-off between two CPUs of this "
-	      "machine costs. Upper end: every\nhand-off costs as much as here, whoever else "
-	      "polls. Lower end: four times as much (another socket),\nand where all who wait "
-	      "poll one line, once more for each of them. Both ends are widened by what the\n"
-	      "model was off here. EXTRAPOLATED: beyond four times the CPUs that were measured "
-	      "on. Memory bandwidth,\nsibling threads and clock rates of another machine are not "
-	      "in it.\n",
+	fputs("\nWhat it rests on: the costs above; an operation alone, and how often another CPU "
+	      "then finds the\nlock taken; what a section takes longer with two processes. Upper "
+	      "end: every transfer of a line\ncosts as much as here, whoever else wants it. Lower "
+	      "end: four times as much (another socket), and\nwhere all who wait look at one line, "
+	      "they get it one after the other. Both ends are widened by what\nthe model was off "
+	      "here. EXTRAPOLATED: beyond four times the CPUs that were measured on. Memory\n"
+	      "bandwidth, sibling threads and clock rates of another machine are not in it.\n",
 	      out);
 	if (project->open_loop)
 		fprintf(out, "Left out, being an open loop: %u points.\n", project->open_loop);
@@ -130,9 +124,9 @@ void project_print(const struct project *project, const char *name, FILE *out)
 
 static json_t *costs_json(const struct hand_costs *costs)
 {
-	return json_pack("{s:o, s:o, s:o}", "outside_ns", result_number(costs->outside),
-			 "inside_ns", result_number(costs->inside), "handoff_ns",
-			 result_number(costs->handoff));
+	return json_pack("{s:o, s:o, s:o, s:o}", "outside_ns", result_number(costs->outside),
+			 "inside_ns", result_number(costs->inside), "shared_ns",
+			 result_number(costs->shared), "spread", result_number(costs->spread));
 }
 
 static json_t *row_json(const struct project_row *row)
@@ -144,11 +138,13 @@ static json_t *row_json(const struct project_row *row)
 
 		json_array_append_new(
 			checks,
-			json_pack("{s:o, s:{s:o, s:o, s:o, s:o}, s:o}", "procs",
+			json_pack("{s:o, s:{s:o, s:o, s:o, s:o}, s:o, s:{s:o, s:o}}", "procs",
 				  result_count(cell->procs), "ops_per_s", "median",
 				  result_number(cell->median), "low", result_number(cell->low),
 				  "high", result_number(cell->high), "n", result_count(cell->nr),
-				  "model", result_number(cell->model)));
+				  "model", result_number(cell->model), "contended", "measured",
+				  result_number(cell->busy), "model",
+				  result_number(cell->model_busy)));
 	}
 	for (uint32_t i = 0; i < row->nr_ranges; i++)
 		json_array_append_new(ranges,
@@ -166,20 +162,25 @@ static json_t *row_json(const struct project_row *row)
 			 "ranges", ranges);
 }
 
+static json_t *host_json(const struct host_costs *host)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < HOST_COSTS_NR; i++)
+		json_object_set_new(object, host_cost_names[i].key,
+				    result_number(((const double *)host)[i]));
+	return object;
+}
+
 json_t *project_json(const struct project *project)
 {
-	const struct host_costs *host = &project->host;
 	json_t *rows = json_array();
 
 	for (uint32_t k = 0; k < project->nr; k++)
 		if (!project->rows[k].reference)
 			json_array_append_new(rows, row_json(&project->rows[k]));
-	return json_pack("{s:o, s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o}", "cpus",
-			 result_count(project->target), "host_ns", "pause",
-			 result_number(host->pause), "change", result_number(host->change), "call",
-			 result_number(host->call), "wake", result_number(host->wake), "latency",
-			 result_number(host->latency), "wake_busy", result_number(host->wake_busy),
-			 "quantum", result_number(host->quantum), "rows", rows, "pairs_apart",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "cpus", result_count(project->target),
+			 "host_ns", host_json(&project->host), "rows", rows, "pairs_apart",
 			 result_count(project->apart), "pairs_in_order",
 			 result_count(project->same_order));
 }

@@ -21,10 +21,16 @@ static struct hand_system system_of(enum hand_family family, uint32_t workers, u
 		.seed = 1,
 		.costs = { .outside = 400,
 			   .inside = 100,
-			   .handoff = 60,
+			   .transfer = 60,
+			   .invalidate = 60,
+			   .migrates = true,
+			   .look = 50,
 			   .patience = 500,
 			   .backoff = 200,
-			   .call = 400,
+			   .prepare = 60,
+			   .yield = 200,
+			   .wait_call = 400,
+			   .wake_call = 400,
 			   .wake = 500,
 			   .wake_busy = 300,
 			   .latency = 3000,
@@ -67,36 +73,60 @@ static void test_without_a_section_all_is_parallel(void **state)
 	for (int f = 0; f < 3; f++) {
 		struct hand_system system = system_of(families[f], 8, 8);
 
-		system.costs.inside = system.costs.handoff = 0;
+		system.costs.inside = system.costs.transfer = system.costs.invalidate = 0;
 		assert_near(simulate(&system, 0.01).ops_per_s, 8e9 / 400, 0.01);
 	}
 }
 
-/* No think time: the queue is always full, and each turn is a section and a hand-off. */
+static double turn_ns(const struct hand_system *system)
+{
+	return 1e9 / simulate(system, 0.01).ops_per_s;
+}
+
+/* No think time: the queue is always full. A turn is a section and five accesses of the line
+ * (try, join, look, claim, release), none of which waits for more than one other. */
 static void test_a_queue_at_saturation(void **state)
 {
 	(void)state;
-	for (uint32_t n = 2; n <= 128; n *= 2) {
+	for (uint32_t n = 4; n <= 128; n *= 2) {
 		struct hand_system system = system_of(HAND_QUEUE, n, n);
+		double turn;
 
 		system.costs.outside = 0;
-		assert_near(simulate(&system, 0.01).ops_per_s, 1e9 / 160, 0.005);
-		assert_true(simulate(&system, 0.01).min_over_max > 0.95);
-		/* Who looks only now and then has, on average, half of the pause more to wait,
-		 * and never more than all of it. */
-		system.costs.look = 50;
-		system.costs.patience = 1e9;
-		if (n > 2) {
-			assert_true(simulate(&system, 0.01).ops_per_s < 1e9 / 160);
-			assert_true(simulate(&system, 0.01).ops_per_s > 1e9 / 211);
-		}
 		system.costs.look = 0;
-		system.costs.patience = 500;
-		/* Each other one that polls makes the hand-off dearer by itself. */
-		system.costs.crowd = 0.5;
-		assert_near(simulate(&system, 0.01).ops_per_s,
-			    1e9 / (100 + 60 * (1 + 0.5 * (n - 2))), 0.02);
+		system.costs.patience = 1e9;
+		turn = turn_ns(&system);
+		/* At the least, what was written is read once. */
+		if (!(turn >= 100 + 60 && turn <= 100 + 2 * 5 * 60))
+			fail_msg("%u: a turn takes %g ns", n, turn);
+		assert_true(simulate(&system, 0.01).min_over_max > 0.95);
+		assert_true(simulate(&system, 0.01).contended > 0.99);
+		/* A line that costs nothing leaves the section. */
+		system.costs.transfer = system.costs.invalidate = 0;
+		assert_near(turn_ns(&system), 100, 0.005);
+		/* Who looks only now and then has half of the pause more to wait, on average. */
+		system.costs.look = 50;
+		assert_true(turn_ns(&system) > 100 && turn_ns(&system) <= 151);
 	}
+}
+
+/* Readers that are served one after the other make the hand-off dearer by their number. */
+static void test_a_crowd_at_one_line(void **state)
+{
+	double turns[3];
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++) {
+		struct hand_system system = system_of(HAND_QUEUE, 8u << i, 8u << i);
+
+		system.costs.outside = 0;
+		system.costs.look = 0;
+		system.costs.crowd = 1;
+		turns[i] = turn_ns(&system);
+		system.local = true;
+		assert_true(turn_ns(&system) < 100 + 2 * 5 * 60);
+	}
+	assert_true(turns[1] - turns[0] > 0.8 * 8 * 60 && turns[2] - turns[1] > 0.8 * 16 * 60);
 }
 
 /* Machine repair with a queue: rates between those of never and of always waiting for all
@@ -106,10 +136,10 @@ static void test_asymptotic_bounds(void **state)
 	(void)state;
 	for (uint32_t n = 1; n <= 64; n = n * 3 / 2 + 1) {
 		struct hand_system system = system_of(HAND_QUEUE, n, n);
-		double x = simulate(&system, 0.01).ops_per_s / 1e9, s = n > 1 ? 160 : 100;
+		double x = simulate(&system, 0.01).ops_per_s / 1e9, most = 100 + 2 * 5 * 60;
 
-		assert_true(x <= fmin(n / (400 + 100.0), 1 / s) * 1.01 || n == 1);
-		assert_true(x >= n / (400 + n * s) * 0.99);
+		assert_true(x <= fmin(n / (400 + 100.0), 1 / 100.0) * 1.01);
+		assert_true(x >= n / (400 + n * most) * 0.99);
 	}
 }
 
@@ -135,7 +165,11 @@ static void test_a_queue_on_one_cpu_changes_at_every_turn(void **state)
 		struct hand_system system = system_of(HAND_QUEUE, n, 1);
 
 		system.costs.outside = 0;
-		assert_near(simulate(&system, 0.05).ops_per_s, 1e9 / (100 + 500 + 800), 0.02);
+		double turn = 1e9 / simulate(&system, 0.05).ops_per_s;
+
+		/* Of more than two, one may run whose turn it is not: it yields at once. */
+		assert_true(turn > 0.98 * (100 + 500 + 800));
+		assert_true(turn < 1.02 * (100 + 500 + 800 * (n - 1)));
 	}
 }
 
@@ -179,11 +213,102 @@ static void test_polling_costs_the_holder(void **state)
 	(void)state;
 	system.costs.spin_max = 1e6;
 	system.costs.outside = 10;
-	system.costs.backoff = 20;
 	slow = simulate(&system, 0.01).ops_per_s;
-	system.costs.handoff = 0;
+	system.costs.transfer = system.costs.invalidate = 0;
 	fast = simulate(&system, 0.01).ops_per_s;
-	assert_true(slow < fast * 110 / 160 && slow > 0.8e9 / 170);
+	assert_true(slow < fast * 110 / 160);
+}
+
+/* Who lets go wakes a sleeper and is back before it runs: it has the lock again and again,
+ * the more the longer a sleeper takes. What it loses is the wake-up calls. */
+static void test_who_is_awake_takes_it_again(void **state)
+{
+	struct hand_system system = system_of(HAND_PARK, 2, 2);
+	struct hand_outcome quick, slow;
+
+	(void)state;
+	system.costs.outside = 100;
+	system.costs.inside = 1000;
+	system.costs.latency = 0;
+	quick = simulate(&system, 0.05);
+	system.costs.latency = 100000;
+	slow = simulate(&system, 0.2);
+	assert_true(quick.reacquired < 0.1 && slow.reacquired > 0.98);
+	assert_true(slow.contended < 0.02 && slow.sleeps < 0.1 * quick.sleeps);
+	assert_near(slow.ops_per_s, 1e9 / 1100, 0.02);
+	/* A queue never does that. */
+	system.family = HAND_QUEUE;
+	assert_true(simulate(&system, 0.05).reacquired < 0.1);
+}
+
+/* A section shorter than the way into the kernel: who would sleep finds the word changed. */
+static void test_sleep_in_vain(void **state)
+{
+	struct hand_system system = system_of(HAND_PARK, 2, 2);
+	double once;
+
+	(void)state;
+	system.costs.outside = 50;
+	once = simulate(&system, 0.05).ops_per_s;
+	assert_true(simulate(&system, 0.05).sleeps > 0.2);
+	/* Nobody has to be woken then. */
+	system.costs.latency = 1e6;
+	assert_true(simulate(&system, 0.05).ops_per_s == once);
+	system.costs.wait_call *= 4;
+	assert_true(simulate(&system, 0.05).ops_per_s != once);
+}
+
+/* A CPU that stands still half of the time does half of the work. */
+static void test_a_cpu_that_stands_still(void **state)
+{
+	struct hand_system system = system_of(HAND_TEST_SET, 1, 1);
+
+	(void)state;
+	system.costs.gap_every = 20000;
+	system.costs.gap = 20000;
+	assert_near(simulate(&system, 0.2).ops_per_s, 1e9 / 500 / 2, 0.05);
+}
+
+/* What is dearer only beside others, or after others, is so there and nowhere else. */
+static void test_costs_of_company(void **state)
+{
+	(void)state;
+	for (int f = 0; f < 3; f++) {
+		struct hand_system system = system_of(families[f], 1, 2);
+
+		system.costs.shared = system.costs.cold = 1000;
+		assert_true(simulate(&system, 0.01).ops_per_s > 0.995e9 / 500);
+		system.costs.cold = 0;
+		system.workers = 2;
+		assert_true(simulate(&system, 0.01).ops_per_s <= 1e9 / 1100);
+		system.cpus = 1;
+		system.costs.quantum = 1e5;
+		double warm = simulate(&system, 0.1).ops_per_s;
+		system.costs.cold = 10000;
+		assert_true(simulate(&system, 0.1).ops_per_s < 0.97 * warm);
+	}
+}
+
+/* Alone on its CPUs a line is nobody else's: what an access costs does not matter. */
+static void test_one_cpu_has_its_line(void **state)
+{
+	(void)state;
+	for (int f = 0; f < 3; f++) {
+		struct hand_system cheap = system_of(families[f], 2, 1), dear = cheap;
+
+		dear.costs.transfer = dear.costs.invalidate = 10000;
+		assert_near(simulate(&dear, 0.1).ops_per_s, simulate(&cheap, 0.1).ops_per_s, 0.1);
+	}
+}
+
+/* A spread of sections changes no mean. */
+static void test_spread(void **state)
+{
+	struct hand_system system = system_of(HAND_PARK, 1, 1);
+
+	(void)state;
+	system.costs.spread = 1;
+	assert_near(simulate(&system, 0.05).ops_per_s, 1e9 / 500, 0.01);
 }
 
 static void test_same_seed_same_run(void **state)
@@ -208,10 +333,16 @@ static void test_scale(void **state)
 
 		slow.costs = (struct hand_costs){ .outside = 800,
 						  .inside = 200,
-						  .handoff = 120,
+						  .transfer = 120,
+						  .invalidate = 120,
+						  .migrates = true,
+						  .look = 100,
 						  .patience = 1000,
 						  .backoff = 400,
-						  .call = 800,
+						  .prepare = 120,
+						  .yield = 400,
+						  .wait_call = 800,
+						  .wake_call = 800,
 						  .wake = 1000,
 						  .wake_busy = 600,
 						  .latency = 6000,
@@ -234,6 +365,10 @@ static void test_no_such_system(void **state)
 	system = system_of(HAND_QUEUE, 1, 1);
 	system.costs.inside = system.costs.outside = 0;
 	assert_int_equal(hand_simulate(&system, 1, &outcome), -EINVAL);
+	system = system_of(HAND_TEST_SET, 1, 1);
+	system.costs.look = 0;
+	assert_int_equal(hand_simulate(&system, 1, &outcome), -EINVAL);
+	system = system_of(HAND_QUEUE, 1, 1);
 	system.costs.inside = NAN;
 	assert_int_equal(hand_simulate(&system, 1, &outcome), -EINVAL);
 }
@@ -244,12 +379,19 @@ int main(void)
 		cmocka_unit_test(test_one_worker),
 		cmocka_unit_test(test_without_a_section_all_is_parallel),
 		cmocka_unit_test(test_a_queue_at_saturation),
+		cmocka_unit_test(test_a_crowd_at_one_line),
 		cmocka_unit_test(test_asymptotic_bounds),
 		cmocka_unit_test(test_a_preempted_holder_wastes_the_others_slices),
 		cmocka_unit_test(test_a_queue_on_one_cpu_changes_at_every_turn),
 		cmocka_unit_test(test_parking_on_one_cpu),
 		cmocka_unit_test(test_no_more_than_there_is),
 		cmocka_unit_test(test_polling_costs_the_holder),
+		cmocka_unit_test(test_who_is_awake_takes_it_again),
+		cmocka_unit_test(test_sleep_in_vain),
+		cmocka_unit_test(test_a_cpu_that_stands_still),
+		cmocka_unit_test(test_costs_of_company),
+		cmocka_unit_test(test_one_cpu_has_its_line),
+		cmocka_unit_test(test_spread),
 		cmocka_unit_test(test_same_seed_same_run),
 		cmocka_unit_test(test_scale),
 		cmocka_unit_test(test_no_such_system),

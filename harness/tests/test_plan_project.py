@@ -25,13 +25,22 @@ class Project(Case):
                 break
             self.assertIn("could not be told apart", ticket["not_projected"])
         self.assertEqual(done.code, 0, done.err)
-        self.assertTrue(all(value > 0 for value in projection["host_ns"].values()))
+        # What is the difference of two figures may be none.
+        host, differences = projection["host_ns"], {"upgrade", "invalidate", "cold", "latency"}
+        self.assertLess(differences, set(host))
+        for key, value in host.items():
+            self.assertGreaterEqual(value, 0, key)
+            if key not in differences:
+                self.assertGreater(value, 0, key)
         self.assertEqual((ticket["family"], ticket["not_projected"]), ("queue", None))
         self.assertEqual([check["procs"] for check in ticket["checks"]], [1, 2, 3, 4, 6, 8])
         for check in ticket["checks"]:
             self.assertGreater(check["model"], 0)
             self.assertIn(check["ops_per_s"]["n"], range(1, 7))
+            for who in ("measured", "model"):
+                self.assertTrue(0 <= check["contended"][who] <= 1.01, check)
         # One process alone is what the costs were split from.
+        self.assertGreater(ticket["costs"]["inside_ns"], 0)
         alone = ticket["checks"][0]
         self.assertAlmostEqual(alone["model"] / alone["ops_per_s"]["median"], 1, delta=0.05)
         worst = max(max(check["model"] / check["ops_per_s"]["median"],
