@@ -37,6 +37,7 @@ static const struct lock_model {
 #define LOOKS_BEFORE_YIELD 12 /* ROUNDS_BEFORE_YIELD of core/waiting.h */
 #define CHECK_S 0.4
 #define NEAR_S 0.02
+#define GAPS 200 /* of a CPU, that their mean comes out: on a loaded machine they are long */
 #define PROJECT_S 0.01
 #define LOOKS_MIN 100 /* of another CPU at the lock, that a share of them says something */
 /* Of an exponential distribution of mean 1: from its median to its 90th percentile. */
@@ -131,9 +132,11 @@ static double simulate(const struct project_row *row, const struct hand_costs *c
 
 void project_model(const struct project_row *row, struct project_cell *cell)
 {
+	double near = fmin(CHECK_S, fmax(NEAR_S, GAPS * 1e-9 * row->system.costs.gap_every));
+
 	cell->model = *row->refused ? NAN :
 				      simulate(row, &row->system.costs, cell, row->cpus,
-					       cell->procs > row->cpus ? CHECK_S : NEAR_S);
+					       cell->procs > row->cpus ? CHECK_S : near);
 }
 
 /* Without the time that the CPU stood still. */
