@@ -244,6 +244,9 @@ static void after_exec(const struct shmht_strategy *strategy)
 	assert_true(step_wait(&scene->step, 1));
 	shmht_ctx_set_timeout(ctx, 10 * SECOND);
 	assert_rc(put_number(ctx, 1), 0);
+	/* The kernel goes through its list one by one, and the lock may come first. */
+	for (int ms = 0; ms < 10000 && !is_marked(scene, 1); ms++)
+		sleep_ns(MS);
 	assert_true(is_marked(scene, 1));
 	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
 	child_kill(pid);

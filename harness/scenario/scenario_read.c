@@ -187,7 +187,8 @@ static char *next_line(char *str, int num, void *stream)
 		line += 3;
 		len -= 3;
 	}
-	if (!check_line(reader, line, len, (size_t)num - 1))
+	/* Newer ones take a line that fills str for the beginning of a longer one. */
+	if (!check_line(reader, line, len, (size_t)num - 2))
 		len = 0;
 	memcpy(str, line, len);
 	str[len] = '\0';
