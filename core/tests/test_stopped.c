@@ -63,6 +63,18 @@ static bool is_queue(const struct shmht_strategy *strategy)
 	       !(strategy->caps & (SHMHT_CAP_KERNEL_RECOVERS | SHMHT_CAP_TEST_ONLY));
 }
 
+static struct table queue_open(struct queue *queue)
+{
+	struct table t;
+
+	stepper_pin();
+	alarm(300);
+	t = table_small(queue->strategy, 10);
+	queue->map = t.map;
+	queue->result = shared_memory(sizeof(int));
+	return t;
+}
+
 #ifndef EXPECT_CUT_OFF
 /* After k steps. What the other one got; *placed: the waiter had its place. */
 static int ask_behind(struct queue *queue, struct table *t, unsigned int k, bool *placed)
@@ -90,16 +102,13 @@ static int ask_behind(struct queue *queue, struct table *t, unsigned int k, bool
 
 static void keeps_its_place(const struct shmht_strategy *strategy)
 {
-	struct queue queue = { .strategy = strategy, .result = shared_memory(sizeof(int)) };
+	struct queue queue = { .strategy = strategy };
 	unsigned int after = 0, passed_over = 0, k;
 	struct table t;
 
 	if (!is_queue(strategy))
 		return;
-	stepper_pin();
-	alarm(300);
-	t = table_small(strategy, 10);
-	queue.map = t.map;
+	t = queue_open(&queue);
 	for (k = 0; k < STEPS_MAX && after < STEPS_AFTER; k++) {
 		bool placed;
 		int r = ask_behind(&queue, &t, k, &placed);
@@ -138,16 +147,13 @@ static void step_to_place(pid_t pid, struct table *t)
 
 static void another_dies_behind(const struct shmht_strategy *strategy)
 {
-	struct queue queue = { .strategy = strategy, .result = shared_memory(sizeof(int)) };
+	struct queue queue = { .strategy = strategy };
 	unsigned int passed_over = 0;
 	struct table t;
 
 	if (!is_queue(strategy))
 		return;
-	stepper_pin();
-	alarm(300);
-	t = table_small(strategy, 10);
-	queue.map = t.map;
+	t = queue_open(&queue);
 	for (unsigned int k = 0; k < STEPS_AFTER; k++) {
 		pid_t waits, dies;
 		int r;

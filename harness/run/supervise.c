@@ -430,8 +430,9 @@ void run_trial(struct run *run)
 	if (create_control(run) || create_table(run) || run_start_children(run) ||
 	    run_wait_stage(run, STAGE_READY))
 		goto out;
-	/* Between two turns nobody runs, and a look is one more thing that disturbs them. */
-	if (!run->turns)
+	/* Between two turns nobody runs, and a look is one more thing that disturbs them; of a
+	 * trial that counts calls no wait is judged. */
+	if (!run->turns && !run->counts_calls)
 		standstill_open(&run->still, run->control);
 	if (legs_run_load(run))
 		goto out;
