@@ -153,7 +153,7 @@ static double seconds_of(const struct params *params)
 		return seconds + (double)params->warmup_ns * 1e-9;
 	if (kill->count)
 		seconds = kill->rate ? (double)kill->count / (double)kill->rate : 0;
-	return seconds + 2 * (double)params->calm_ns * 1e-9;
+	return seconds + 3 * (double)params->calm_ns * 1e-9;
 }
 
 static void dry_run(const struct run_kind *kind, const struct scenario *scenario)

@@ -442,7 +442,8 @@ function recovery() {
 				cell(["recovery", "p99_ns"], FORMAT.ns), cell(["recovery", "max_ns"], FORMAT.ns),
 				cell(["wait_before", "p99_ns"], FORMAT.ns), cell(["strands", "share"], FORMAT.share),
 				cell(["strands", "low"], FORMAT.share), cell(["strands", "high"], FORMAT.share),
-				cell(["throughput", "ratio"], FORMAT.plain)]);
+				cell(["throughput", "ratio"], FORMAT.plain),
+				cell(["throughput", "to_fresh", "ratio"], FORMAT.plain)]);
 		});
 	});
 	function panel(group) {
@@ -471,6 +472,6 @@ function recovery() {
 		how: "From the kill to the lock's next owner: p50, p90, p99 hollow, the longest filled. A strand is a kill that left the lock taken for ever.",
 		panels: charts ? grouped(drawable, function (entry) { return entry.panel; }).map(panel) : [],
 		head: named(["trial", "kills", "taken over", "p50", "p99", "max", "p99 wait before", "strands", "95 % from", "to",
-			"throughput after / before"]), rows: rows
+			"throughput after / before", "after / of a new table"]), rows: rows
 	};
 }

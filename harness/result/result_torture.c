@@ -3,6 +3,7 @@
  * recovery{}: what torture did to a trial's workers and what came of it.
  */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "result/result_internal.h"
@@ -35,18 +36,51 @@ static json_t *rates_array(const double *rates, uint32_t nr)
 	return array;
 }
 
-/* Rates of windows before the storm and after it, and their ratio. */
+static json_t *ratio_object(const struct interval *ratio)
+{
+	return json_pack("{s:o, s:o, s:o, s:s}", "ratio", result_number(ratio->median), "low",
+			 result_number(ratio->low), "high", result_number(ratio->high), "method",
+			 ratio->method);
+}
+
+/* After the storm, over a table that had none: of windows that were side by side, so that
+ * a machine that changes its speed within the minutes of a storm changes both. */
+static json_t *fresh_object(const struct torture_outcome *outcome)
+{
+	double *logs = calloc(outcome->nr_fresh + 1, sizeof(*logs));
+	struct interval ratio;
+
+	for (uint32_t i = 0; logs && i < outcome->nr_fresh; i++)
+		logs[i] = log(outcome->after[i] / outcome->fresh[i]);
+	stats_median_interval(logs, logs ? outcome->nr_fresh : 0, &ratio);
+	ratio.median = exp(ratio.median);
+	ratio.low = exp(ratio.low);
+	ratio.high = exp(ratio.high);
+	free(logs);
+	return ratio_object(&ratio);
+}
+
+/* Rates of windows, and what they are after the storm to what they were before it. */
 static json_t *throughput_object(const struct torture_outcome *outcome)
 {
 	struct interval ratio;
+	json_t *object;
+	int rc = 0;
 
 	stats_ratio_interval(outcome->before, outcome->nr_before, outcome->after, outcome->nr_after,
 			     &ratio);
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:s}", "before",
-			 rates_array(outcome->before, outcome->nr_before), "after",
-			 rates_array(outcome->after, outcome->nr_after), "ratio",
-			 result_number(ratio.median), "low", result_number(ratio.low), "high",
-			 result_number(ratio.high), "method", ratio.method);
+	object = ratio_object(&ratio);
+	rc |= json_object_set_new(object, "before",
+				  rates_array(outcome->before, outcome->nr_before));
+	rc |= json_object_set_new(object, "after", rates_array(outcome->after, outcome->nr_after));
+	rc |= json_object_set_new(object, "fresh", rates_array(outcome->fresh, outcome->nr_fresh));
+	rc |= json_object_set_new(object, "to_fresh",
+				  outcome->nr_fresh ? fresh_object(outcome) : json_null());
+	if (rc) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
 }
 
 static json_t *timeouts_object(const struct torture_outcome *outcome)

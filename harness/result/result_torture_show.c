@@ -24,13 +24,16 @@ struct sums {
 	double recovery_p50, recovery_p99, recovery_max;
 	double before_p99, before_max, storm_p99, storm_max;
 	double ratio, ratio_low; /* of the worst trial */
+	double fresh, fresh_low;
 	const char *stuck;
 };
 
 static void add_trial(struct sums *sums, const json_t *trial, const json_t *recovery)
 {
 	const json_t *integrity = json_object_get(trial, "integrity");
-	double ratio = figure(recovery, "throughput", "ratio");
+	const json_t *throughput = json_object_get(recovery, "throughput");
+	double ratio = result_get_number(throughput, "ratio");
+	double fresh = figure(throughput, "to_fresh", "ratio");
 
 	sums->trials++;
 	sums->recovers = json_is_true(json_object_get(recovery, "recovers"));
@@ -67,7 +70,11 @@ static void add_trial(struct sums *sums, const json_t *trial, const json_t *reco
 	sums->storm_max = fmax(sums->storm_max, figure(recovery, "wait_storm", "max_ns"));
 	if (isnan(sums->ratio) || ratio < sums->ratio) {
 		sums->ratio = ratio;
-		sums->ratio_low = figure(recovery, "throughput", "low");
+		sums->ratio_low = result_get_number(throughput, "low");
+	}
+	if (isnan(sums->fresh) || fresh < sums->fresh) {
+		sums->fresh = fresh;
+		sums->fresh_low = figure(throughput, "to_fresh", "low");
 	}
 	if (!sums->stuck)
 		sums->stuck = result_get_text(recovery, "stuck");
@@ -84,7 +91,9 @@ static struct sums sum_trials(const json_t *trials)
 			     .storm_p99 = NAN,
 			     .storm_max = NAN,
 			     .ratio = NAN,
-			     .ratio_low = NAN };
+			     .ratio_low = NAN,
+			     .fresh = NAN,
+			     .fresh_low = NAN };
 
 	for (size_t i = 0; i < json_array_size(trials); i++) {
 		const json_t *trial = json_array_get(trials, i);
@@ -127,6 +136,17 @@ static void put_ns(FILE *out, const char *before, double ns)
 	fprintf(out, "%s%s", before, text[0] ? text : "-");
 }
 
+static void put_ratio(FILE *out, const char *over, double ratio, double low)
+{
+	if (isnan(ratio))
+		return;
+	fprintf(out, "  ops/s after the storm over %s: %.3f", over, ratio);
+	if (isnan(low))
+		fprintf(out, " (no bound: too few windows of `interval` in `calm`)\n");
+	else
+		fprintf(out, " (at least %.3f at 95%%)\n", low);
+}
+
 static void put_point(const struct sums *sums, FILE *out)
 {
 	double low, high;
@@ -167,13 +187,8 @@ static void put_point(const struct sums *sums, FILE *out)
 		put_ns(out, "; the latest came late by ", sums->late_max);
 		fputc('\n', out);
 	}
-	if (!isnan(sums->ratio)) {
-		fprintf(out, "  ops/s after the storm over before: %.3f", sums->ratio);
-		if (isnan(sums->ratio_low))
-			fprintf(out, " (no bound: too few windows of `interval` in `calm`)\n");
-		else
-			fprintf(out, " (at least %.3f at 95%%)\n", sums->ratio_low);
-	}
+	put_ratio(out, "before", sums->ratio, sums->ratio_low);
+	put_ratio(out, "a new table's by turns", sums->fresh, sums->fresh_low);
 }
 
 /* "WHY; THE STRIPE; A WORKER; ..." as a line each. */

@@ -109,8 +109,10 @@ struct torture_outcome {
 	uint64_t resolved_done, resolved_undone; /* last operations of the killed */
 	uint64_t timeouts, timeouts_by_state[4]; /* enum shmht_holder_state */
 	struct hist wait_before, wait_storm, recovery, late;
-	uint32_t nr_before, nr_after; /* windows: operations per second */
-	double *before, *after;
+	/* Windows, operations per second; fresh: of a table without a storm, by turns with
+	 * after, as many of them, or none. */
+	uint32_t nr_before, nr_after, nr_fresh;
+	double *before, *after, *fresh;
 	char stuck[1024]; /* what the watchdog saw the last time */
 };
 

@@ -26,6 +26,7 @@ void trial_free(struct trial *trial)
 	if (trial->torture) {
 		free(trial->torture->before);
 		free(trial->torture->after);
+		free(trial->torture->fresh);
 		free(trial->torture);
 		trial->torture = NULL;
 	}

@@ -3,6 +3,7 @@
 """`shmbench torture`: what it does to workers happens, what it must find it
 finds, and it ends in time whatever becomes of them.
 """
+import math
 import os
 import platform
 import signal
@@ -76,6 +77,19 @@ class Faults(Torture):
         self.assertGreaterEqual(timeouts["holder_stopped"], 3 * caught)
         self.assertEqual(timeouts["holder_dead"], 0)
         self.assertLess(timeouts["late"]["max_ns"], 40e6)
+
+    def test_windows_after_the_storm_beside_those_of_a_new_table(self):
+        _, recovery = self.torture("lock=futex", "kill=holder:5:100/s", "calm=320ms", "interval=40ms")
+        rate = recovery["throughput"]
+        self.assertEqual([len(rate[name]) for name in ("before", "after", "fresh")], [8, 8, 8])
+        self.assertGreater(min(rate["after"] + rate["fresh"]), 0)
+        fresh = rate["to_fresh"]
+        self.assertTrue(fresh["low"] <= fresh["ratio"] <= fresh["high"])
+        logs = sorted(math.log(a / b) for a, b in zip(rate["after"], rate["fresh"]))
+        self.assertAlmostEqual(math.log(fresh["ratio"]), (logs[3] + logs[4]) / 2, places=9)
+        # The distribution-free interval of 8: smallest to largest.
+        self.assertAlmostEqual(math.log(fresh["low"]), logs[0], places=9)
+        self.assertIn("ops/s after the storm over a new table's by turns: ", self.out.out)
 
     def test_churn(self):
         for lock in ("sem", "mcs", "mutex-robust"):

@@ -19,7 +19,14 @@
 #include "run/trial.h"
 #include "scenario/scenario.h"
 
-enum torture_phase { TORTURE_SETUP, TORTURE_BEFORE, TORTURE_STORM, TORTURE_AFTER, TORTURE_STOP };
+enum torture_phase {
+	TORTURE_SETUP,
+	TORTURE_BEFORE,
+	TORTURE_STORM,
+	TORTURE_AFTER,
+	TORTURE_REST, /* between operations: it is another table's turn */
+	TORTURE_STOP,
+};
 
 /* A key's state: how often it was changed, and whether it is there now. */
 static inline uint64_t key_state(uint64_t version, bool present)

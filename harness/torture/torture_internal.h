@@ -2,7 +2,8 @@
 /*
  * What the parts of the torture's supervisor share.
  *
- *	torture_run.c	 a trial: table, phases, windows, collection
+ *	torture_run.c	 a trial: table, storm, collection
+ *	torture_calm.c	 windows without faults, before the storm and after it
  *	torture_crew.c	 workers: fork, reap, replace
  *	torture_faults.c who is killed, stopped, sent away, and when
  *	torture_places.c ... and where, if the plan says so
@@ -99,7 +100,15 @@ bool watch_stranded(struct storm *storm);
 /* Owner, waiters, intent: to outcome->stuck. */
 void watch_dump(struct storm *storm, const char *why);
 
+int storm_control(struct storm *storm);
+int storm_table(struct storm *storm);
 /* A new table and a new account, with everybody in it. */
 int storm_restart(struct storm *storm);
+/* The crew, its table and its account. */
+void storm_free(struct storm *storm);
+
+void torture_set_phase(struct storm *storm, enum torture_phase phase);
+int calm_before(struct storm *storm);
+int calm_after(struct storm *storm);
 
 #endif

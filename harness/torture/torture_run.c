@@ -34,7 +34,7 @@ int torture_give_up(struct storm *storm, enum trial_status status, const char *f
 
 /* ---- table and account -------------------------------------------------- */
 
-static int create_control(struct storm *storm)
+int storm_control(struct storm *storm)
 {
 	const struct params *params = storm->params;
 	size_t parts = sizeof(*storm->control) + params->procs * sizeof(storm->control->parts[0]);
@@ -55,7 +55,7 @@ static int create_control(struct storm *storm)
 	return storm->crew ? 0 : torture_give_up(storm, TRIAL_NOT_MEASURED, "no memory");
 }
 
-static int create_table(struct storm *storm)
+int storm_table(struct storm *storm)
 {
 	struct shmht_config cfg = params_table(storm->params);
 	struct shmht_error err = { "" };
@@ -94,64 +94,19 @@ int storm_restart(struct storm *storm)
 		atomic_store(&storm->control->parts[i].armed, 0);
 		atomic_store(&storm->control->parts[i].preloaded, 0);
 	}
-	return create_table(storm) || crew_start(storm) ? -1 : 0;
+	return storm_table(storm) || crew_start(storm) ? -1 : 0;
+}
+
+void storm_free(struct storm *storm)
+{
+	crew_kill_all(storm);
+	drop_table(storm);
+	free(storm->crew);
+	if (storm->control)
+		munmap(storm->control, storm->control_bytes);
 }
 
 /* ---- phases ------------------------------------------------------------ */
-
-static uint64_t all_ops(const struct storm *storm)
-{
-	uint64_t ops = 0;
-
-	for (uint32_t i = 0; i < storm->params->procs; i++)
-		ops += atomic_load(&storm->control->parts[i].ops);
-	return ops;
-}
-
-static void set_phase(struct storm *storm, enum torture_phase phase)
-{
-	storm->progress_ns = shmht_monotonic_ns();
-	atomic_store(&storm->control->phase, phase);
-}
-
-/* Counts windows of `interval` until `calm` is over. */
-static int calm(struct storm *storm, enum torture_phase phase, double **ret_rates, uint32_t *ret_nr)
-{
-	const struct params *params = storm->params;
-	uint64_t nr = params->calm_ns / params->interval_ns, begin, ops, now, then;
-	double *rates = calloc(nr + 1, sizeof(*rates));
-
-	if (!rates)
-		return torture_give_up(storm, TRIAL_NOT_MEASURED, "no memory for the windows");
-	*ret_rates = rates;
-	set_phase(storm, phase);
-	begin = then = shmht_monotonic_ns();
-	ops = all_ops(storm);
-	for (*ret_nr = 0; *ret_nr < nr;) {
-		uint64_t due = begin + (*ret_nr + 1) * params->interval_ns, so_far;
-		int r;
-
-		now = shmht_monotonic_ns();
-		if (now < due)
-			supervise_sleep(due - now < 5000000 ? due - now : 5000000);
-		if (crew_tend(storm, true))
-			return -1;
-		r = watch_tick(storm);
-		if (r > 0)
-			return torture_give_up(storm, TRIAL_FAILED, "stuck: %s",
-					       storm->outcome->stuck);
-		if (r)
-			return -1;
-		now = shmht_monotonic_ns();
-		if (now < due)
-			continue;
-		so_far = all_ops(storm);
-		rates[(*ret_nr)++] = (double)(so_far - ops) / ((double)(now - then) * 1e-9);
-		ops = so_far;
-		then = now;
-	}
-	return 0;
-}
 
 /* What a strand means depends on what the strategy promises. */
 static int handle_strand(struct storm *storm)
@@ -196,7 +151,7 @@ static int rage(struct storm *storm)
 	uint64_t begin = shmht_monotonic_ns();
 	int r = 0;
 
-	set_phase(storm, TORTURE_STORM);
+	torture_set_phase(storm, TORTURE_STORM);
 	faults_begin(storm);
 	r = quota_begin(storm);
 	/* A count of kills ends the storm, whatever `duration` says. */
@@ -214,7 +169,7 @@ static int rage(struct storm *storm)
 /* Everybody ends in order; whoever cannot is stuck. */
 static int end_all(struct storm *storm)
 {
-	set_phase(storm, TORTURE_STOP);
+	torture_set_phase(storm, TORTURE_STOP);
 	if (crew_wait(storm, STAGE_DONE))
 		return -1;
 	for (uint32_t i = 0; i < 2000; i++) {
@@ -296,21 +251,15 @@ void torture_trial(const struct point *point, uint32_t k, struct trial *ret_tria
 	storm.outcome->recovers = strategy && strategy->caps & SHMHT_CAP_RECOVERS &&
 				  point->params.robust == SHMHT_ROBUST_ON;
 	rng_seed(&storm.rng, point->params.seed, 0x746f7274ull << 32 | k);
-	r = places_open(&storm) || quota_open(&storm) || create_control(&storm) ||
-	    create_table(&storm) || crew_start(&storm) ||
-	    calm(&storm, TORTURE_BEFORE, &storm.outcome->before, &storm.outcome->nr_before) ||
-	    rage(&storm) ||
-	    calm(&storm, TORTURE_AFTER, &storm.outcome->after, &storm.outcome->nr_after) ||
-	    end_all(&storm);
+	r = places_open(&storm) || quota_open(&storm) || storm_control(&storm) ||
+	    storm_table(&storm) || crew_start(&storm) || calm_before(&storm) || rage(&storm) ||
+	    calm_after(&storm) || end_all(&storm);
 	crew_kill_all(&storm);
 	quota_close(&storm);
 	if (storm.control)
 		r = collect(&storm) || r;
 	if (!r && ret_trial->status == TRIAL_OK)
 		torture_verify(storm.map, &point->params, storm.control, ret_trial);
-	drop_table(&storm);
-	free(storm.crew);
+	storm_free(&storm);
 	places_close(&storm);
-	if (storm.control)
-		munmap(storm.control, storm.control_bytes);
 }

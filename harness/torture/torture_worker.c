@@ -476,7 +476,10 @@ int torture_worker(const struct torture_job *job)
 	while (phase_of(&w) == TORTURE_SETUP)
 		usleep(500);
 	while (!shall_end(&w))
-		one_op(&w);
+		if (phase_of(&w) == TORTURE_REST)
+			usleep(5000);
+		else
+			one_op(&w);
 	shmht_ctx_close(w.ctx);
 	shmht_detach(w.map);
 	free(w.key);
