@@ -2,6 +2,7 @@
 #include "plan/plan_costs.h"
 
 #include <errno.h>
+#include <math.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -262,8 +263,8 @@ static int measure_two(struct shared *shared, const uint16_t *cpus, struct host_
 	r = run_sides(shared, side_call_in_vain, cpus, 2);
 	if (r)
 		return r;
-	ret->wake_call = median(shared->figures[0], ROUNDS) - ret->stamp;
-	ret->wait_call = median(shared->figures[1], ROUNDS) - ret->stamp;
+	ret->wake_call = fmax(0, median(shared->figures[0], ROUNDS) - ret->stamp);
+	ret->wait_call = fmax(0, median(shared->figures[1], ROUNDS) - ret->stamp);
 	r = run_sides(shared, side_wake_in_turn, cpus, 2);
 	if (r)
 		return r;

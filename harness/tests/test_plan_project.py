@@ -25,8 +25,10 @@ class Project(Case):
                 break
             self.assertIn("could not be told apart", ticket["not_projected"])
         self.assertEqual(done.code, 0, done.err)
-        # What is the difference of two figures may be none.
-        host, differences = projection["host_ns"], {"upgrade", "invalidate", "cold", "latency"}
+        # What is the difference of two figures may be none; so may a gap, and a clock is coarse.
+        host = projection["host_ns"]
+        differences = {"upgrade", "invalidate", "cold", "latency", "wait_call", "wake_call", "gap",
+                       "clock"}
         self.assertLess(differences, set(host))
         for key, value in host.items():
             self.assertGreaterEqual(value, 0, key)
@@ -39,14 +41,16 @@ class Project(Case):
             self.assertIn(check["ops_per_s"]["n"], range(1, 7))
             for who in ("measured", "model"):
                 self.assertTrue(0 <= check["contended"][who] <= 1.01, check)
-        # One process alone is what the costs were split from.
         self.assertGreater(ticket["costs"]["inside_ns"], 0)
+        # One process alone is what the costs were split from (test_plan_hand.c: exactly). Here
+        # the CPU's gaps are measured at another time than its rate; a machine that lost half of
+        # either is none to measure on, a model that is so far off has lost a cost.
         alone = ticket["checks"][0]
-        self.assertAlmostEqual(alone["model"] / alone["ops_per_s"]["median"], 1, delta=0.05)
+        self.assertTrue(0.5 < alone["model"] / alone["ops_per_s"]["median"] < 2, alone)
         worst = max(max(check["model"] / check["ops_per_s"]["median"],
                         check["ops_per_s"]["median"] / check["model"]) - 1
                     for check in ticket["checks"])
-        self.assertAlmostEqual(ticket["off"], worst, places=6)
+        self.assertAlmostEqual(ticket["off"] / worst, 1, places=6)
         self.assertEqual([range_["cpus"] for range_ in ticket["ranges"]],
                          [2 ** k for k in range(1, target.bit_length())] + [target])
         for range_ in ticket["ranges"]:
