@@ -345,7 +345,7 @@ struct shmht_lock_stats {
 	uint64_t wakes;	     /* wake-up calls issued */
 	uint64_t reacquired; /* acquired when this context was the last holder too */
 	uint64_t timeouts;
-	uint64_t recovered; /* acquired from a holder that had died */
+	uint64_t recovered; /* acquired from one that had died with it, or in his turn */
 	uint64_t wait_ticks[SHMHT_WAIT_RING];
 	/* Sections that shmht_ctx_time_section() asked for: the wait for the lock, 0 when it
 	 * was free, and from there to its release. */

@@ -317,26 +317,31 @@ static bool join(struct lock *l, struct shmht_ctx *ctx, uint32_t ref, struct tur
 	return true;
 }
 
-/* Over those before who have finished, gave up, or died. Our own link first: should we
- * die, who is behind goes on from there. */
-static void move_up(struct lock *l, struct shmht_ctx *ctx, struct turn *turn, enum look look)
+/* Over those before who have finished, gave up, or died: true, if one had died. Our own link
+ * first: should we die, who is behind goes on from there. */
+static bool move_up(struct lock *l, struct shmht_ctx *ctx, struct turn *turn, enum look look)
 {
 	struct queue_node *node;
 	uint32_t state, before;
+	bool was_dead = false;
 
 	for (uint64_t steps = steps_max(ctx); steps && turn->before; steps--) {
 		if (!is_over(l, ctx, turn->before, look, &node, &state, &before))
-			return;
+			break;
 		st_release(&turn->node->link, link_make(ctx, l, before));
 		turn->before = before;
-		if (node)
-			node_free(node, state);
+		if (!node)
+			continue;
+		was_dead |= (state & NODE_STATE) == WAITING || (state & NODE_STATE) == PARKED;
+		node_free(node, state);
 	}
+	return was_dead;
 }
 
-/* The lock, from nobody or, if looked for, from a dead holder. NULL: without a place. */
+/* The lock, from nobody or, if looked for, from a dead holder. NULL: without a place.
+ * was_dead: so was he whose turn it was. */
 static bool take_lock(struct lock *l, struct shmht_ctx *ctx, const struct turn *turn,
-		      enum look look)
+		      enum look look, bool was_dead)
 {
 	uint64_t word = atomic_load(&l->word), mine;
 	bool last;
@@ -352,7 +357,7 @@ static bool take_lock(struct lock *l, struct shmht_ctx *ctx, const struct turn *
 		if (holder)
 			mine |= word & SLEEPS;
 	} while (!word_swap(l, &word, mine));
-	if (holder_of(word))
+	if (holder_of(word) || was_dead)
 		note_recovered(ctx, l);
 	if (last)
 		node_free(turn->node, ld(&turn->node->state));
@@ -368,7 +373,7 @@ static bool lock_take(struct lock *l, struct shmht_ctx *ctx, bool thoroughly)
 
 	if (!holder_of(ld(&l->word)))
 		trim(l, ctx, look);
-	return take_lock(l, ctx, NULL, look);
+	return take_lock(l, ctx, NULL, look, false);
 }
 
 /* A holder_id. Nobody has it: the one whose turn it is. */
@@ -414,16 +419,17 @@ static int lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks
 		uint64_t waited = shmht_ticks() - start_ticks, left;
 		bool expired = waited >= ctx->timeout_ticks;
 		enum look look = NO_LOOK;
+		bool was_dead = false;
 
 		if (waited >= looks.next || (expired && ctx->robust))
 			look = looks_thoroughly(&looks, waited) || expired ? LOOK_THOROUGHLY : LOOK;
 		if (!queued && join(l, ctx, round % 64 ? node_pick(ctx) : node_reclaim(ctx), &turn))
 			queued = &turn;
 		if (queued)
-			move_up(l, ctx, &turn, look);
+			was_dead = move_up(l, ctx, &turn, look);
 		else
 			trim(l, ctx, look); /* it may be nodes of ours that nobody is behind */
-		if ((!queued || !turn.before) && take_lock(l, ctx, queued, look))
+		if ((!queued || !turn.before) && take_lock(l, ctx, queued, look, was_dead))
 			return 0;
 		if (expired) {
 			if (queued)
