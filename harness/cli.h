@@ -54,5 +54,7 @@ int list_tables(void);
 __attribute__((format(printf, 2, 3))) int usage_error(const struct command *command,
 						      const char *fmt, ...);
 void command_help(const struct command *command, FILE *out);
+/* --section: once, or the earlier one would be lost without a word. 0, or EXIT_USAGE. */
+int section_option(const struct command *command, const char **section, const char *arg);
 
 #endif

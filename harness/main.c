@@ -15,6 +15,17 @@ static const struct command *const commands[] = {
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
+int section_option(const struct command *command, const char **section, const char *arg)
+{
+	if (*section)
+		return usage_error(command,
+				   "--section: found it again, '%s' after '%s', allowed once; for "
+				   "both: --section '%s,%s'",
+				   arg, *section, *section, arg);
+	*section = arg;
+	return 0;
+}
+
 void command_help(const struct command *command, FILE *out)
 {
 	fprintf(out, "usage: shmbench %s %s\n\n%s\n%s%s", command->name, command->usage,

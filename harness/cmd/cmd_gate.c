@@ -124,8 +124,7 @@ static int take_option(struct gate_options *opt, int c, const char *arg)
 	case OPT_SET:
 		return add_set(request->sets, &request->nr_sets, arg);
 	case OPT_SECTION:
-		request->section = arg;
-		break;
+		return section_option(&command_gate, &request->section, arg);
 	case OPT_FILTER:
 		request->filter = arg;
 		break;
@@ -463,7 +462,7 @@ const struct command command_gate = {
 		"  --calibration FILE      what --aa stored; default in ./results, or .: calibration-\n"
 		"                          and the host's fingerprint, the scenario's hash\n"
 		"  --control               every third round is base against base, reported beside\n"
-		"  --set K=V               for both; also --section NAME, --filter REGEX\n"
+		"  --set K=V               for both; also --section A,B, --filter REGEX\n"
 		"  --ignore SHARE          slower by this is no regression; default 2%, or the\n"
 		"                          calibration's relink spread if that is larger\n"
 		"  --detect SHARE          slower by this must be found, or there is no pass; 5%\n"

@@ -88,8 +88,7 @@ static int take_option(struct plan_options *opt, int c, const char *arg)
 		opt->sets[opt->request.nr_sets++] = arg;
 		return 0;
 	case OPT_SECTION:
-		opt->request.section = arg;
-		return 0;
+		return section_option(&command_plan, &opt->request.section, arg);
 	case OPT_FILTER:
 		opt->request.filter = arg;
 		return 0;
@@ -367,7 +366,7 @@ const struct command command_plan = {
 		"  --memory            bytes of each point's table; runs nothing\n"
 		"  --memory-limit N    and whether it fits, and what would\n"
 		"  --set KEY=VALUE     replace a key in every section (again for more; lists sweep)\n"
-		"  --section NAME      only this section\n"
+		"  --section A,B       only these sections\n"
 		"  --filter REGEX      only points whose name matches\n"
 		"  --out FILE          the answers as JSON\n"
 		"  --quiet             no table, no progress\n",

@@ -75,7 +75,8 @@ static int parse_options(const struct command *command, int argc, char **argv,
 			opt->sets[opt->request.nr_sets++] = optarg;
 			break;
 		case OPT_SECTION:
-			opt->request.section = optarg;
+			if (section_option(command, &opt->request.section, optarg))
+				return 1 + EXIT_USAGE;
 			break;
 		case OPT_FILTER:
 			opt->request.filter = optarg;
@@ -389,7 +390,7 @@ const struct command command_run = {
 	.usage = "SCENARIO... [OPTIONS]",
 	.summary = "run the points of scenario files, print the table, write a result file",
 	.help = "  --set KEY=VALUE   replace a key in every section (again for more; lists sweep)\n"
-		"  --section NAME    only this section\n"
+		"  --section A,B     only these sections\n"
 		"  --filter REGEX    only points whose name matches\n"
 		"  --dry-run         print points, seconds and bytes, run nothing\n"
 		"  --out FILE        result file; default results/<scenario>-<UTC time>.json\n"

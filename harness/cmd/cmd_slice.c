@@ -42,7 +42,7 @@ static int take(struct slice_options *opt, int c, const char *arg)
 	else if (c == 's')
 		opt->sets[opt->request.nr_sets++] = arg;
 	else if (c == 'S')
-		opt->request.section = arg;
+		return section_option(&command_slice, &opt->request.section, arg);
 	else if (c == 'f')
 		opt->request.filter = arg;
 	else if (c == 'p')

@@ -42,7 +42,7 @@ const struct command command_torture = {
 	.usage = "SCENARIO... [OPTIONS]",
 	.summary = "kill, stop and replace workers as planned; is anything lost, is anybody stuck?",
 	.help = "  --set KEY=VALUE   replace a key in every section (again for more; lists sweep)\n"
-		"  --section NAME    only this section\n"
+		"  --section A,B     only these sections\n"
 		"  --filter REGEX    only points whose name matches\n"
 		"  --dry-run         print points, seconds and bytes, run nothing\n"
 		"  --out FILE        result file; default results/<scenario>-<UTC time>.json\n"

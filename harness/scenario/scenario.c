@@ -92,26 +92,58 @@ static int by_name(const void *a, const void *b)
 	return order ? order : x->order < y->order ? -1 : 1;
 }
 
+/* The next name of a comma list, trimmed; false: there is none. */
+static bool next_name(const char **list, const char **ret_name, size_t *ret_len)
+{
+	const char *end;
+
+	if (!*list)
+		return false;
+	*ret_name = *list + strspn(*list, " ");
+	end = *ret_name + strcspn(*ret_name, ",");
+	*list = *end ? end + 1 : NULL;
+	while (end > *ret_name && end[-1] == ' ')
+		end--;
+	*ret_len = (size_t)(end - *ret_name);
+	return true;
+}
+
+static bool is_named(const struct section *section, const char *name, size_t len)
+{
+	return strlen(section->name) == len && memcmp(section->name, name, len) == 0;
+}
+
+/* Each one that is wanted must be there. */
+static void check_wanted(struct load *load, const struct names *names, const char *wanted)
+{
+	const char *name;
+	char all[512] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < names->nr && len < sizeof(all); i++)
+		len += (size_t)snprintf(all + len, sizeof(all) - len, " %s",
+					names->at[i].section->name);
+	while (names->nr && next_name(&wanted, &name, &len)) {
+		char buf[SHOWN_MAX], *copy;
+		bool found = false;
+
+		for (size_t i = 0; i < names->nr; i++)
+			found |= is_named(names->at[i].section, name, len);
+		if (found)
+			continue;
+		copy = scenario_strdup(name, len);
+		diag_add(&load->diag, "--section: found '%s', allowed:%s",
+			 shown(copy, buf, sizeof(buf)), all);
+		free(copy);
+	}
+}
+
 static void check_names(struct load *load, const char *wanted)
 {
 	struct names names = { 0 };
-	bool found = !wanted;
-	char all[512] = "";
 
 	each_run(load, collect_name, &names);
-	for (size_t i = 0; wanted && i < names.nr; i++) {
-		size_t len = strlen(all);
-
-		found |= strcmp(names.at[i].section->name, wanted) == 0;
-		if (len < sizeof(all))
-			snprintf(all + len, sizeof(all) - len, " %s", names.at[i].section->name);
-	}
-	if (!found && names.nr) {
-		char buf[SHOWN_MAX];
-
-		diag_add(&load->diag, "--section: found '%s', allowed:%s",
-			 shown(wanted, buf, sizeof(buf)), all);
-	}
+	check_wanted(load, &names, wanted);
 	/* A file without a run has said so only when nothing worse was said about it. */
 	if (names.nr == 0 && diag_count(&load->diag) == 0)
 		diag_add(&load->diag,
@@ -136,9 +168,13 @@ static void check_names(struct load *load, const char *wanted)
 static void expand_wanted(struct load *load, const struct tree *tree, const struct section *section,
 			  void *arg)
 {
-	const char *wanted = arg;
+	const char *wanted = arg, *name;
+	bool is_wanted = !wanted;
+	size_t len;
 
-	if (!wanted || strcmp(section->name, wanted) == 0)
+	while (next_name(&wanted, &name, &len))
+		is_wanted |= is_named(section, name, len);
+	if (is_wanted)
 		points_expand(load, tree, section);
 }
 

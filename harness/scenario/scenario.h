@@ -35,7 +35,7 @@ struct scenario_request {
 	size_t nr_paths;
 	const char *const *sets; /* --set k=v, applied to every section */
 	size_t nr_sets;
-	const char *section; /* only that one, or NULL */
+	const char *section; /* only those of this comma list, or NULL */
 	const char *filter;  /* POSIX extended regex on point names, or NULL */
 };
 

@@ -54,6 +54,9 @@ class Commands(Case):
                             (("run", "s.ini", "--set", "capcity=1"), "'capacity'"),
                             (("run", "s.ini", "--set", "capacity=-1"), "'-1'"),
                             (("run", "s.ini", "--section", "zz"), "'zz'"),
+                            (("run", "s.ini", "--section", "a", "--section", "b"), "'a,b'"),
+                            (("gate", "s.ini", "--section", "a", "--section", "b"), "'a,b'"),
+                            (("plan", "s.ini", "--section", "a", "--section", "b"), "'a,b'"),
                             (("run", "s.ini", "--filter", "("), "--filter"),
                             (("run", "s.ini", "--filter", "nowhere"), "nowhere"),
                             (("run", "s.ini", "--json", "x.json"), "'x.json'"),
@@ -211,6 +214,7 @@ class Outputs(Case):
         self.assertEqual(names("--section", "b"), ["b/procs=1", "b/procs=2"])
         self.assertEqual(names("--filter", "s(em|=2)$"), ["a/lock=sem", "b/procs=2"])
         self.assertEqual(names("--section", "b", "--set", "procs=3"), ["b"])
+        self.assertEqual(names("--section", "b, a", "--set", "procs=3"), ["a", "b"])
         self.assertEqual(names("--section", "a", "--set", "capacity=1k,2k"),
                          ["a/capacity=%s/lock=%s" % (capacity, lock)
                           for capacity in ("1k", "2k") for lock in ("sem", "spin")])

@@ -213,6 +213,14 @@ static void section_and_filter_select(void **state)
 	loaded = load_with(text, &(struct scenario_request){ .section = "b" });
 	assert_names(&loaded, "b/procs=1\nb/procs=2\n");
 	unload(&loaded);
+	loaded = load_with(text, &(struct scenario_request){ .section = "a,b" });
+	assert_names(&loaded, "a/procs=1\na/procs=2\nb/procs=1\nb/procs=2\n");
+	unload(&loaded);
+	loaded = load_with(text, &(struct scenario_request){ .section = "b, c,ab," });
+	assert_string_equal(loaded.said, "--section: found 'c', allowed: a b\n"
+					 "--section: found 'ab', allowed: a b\n"
+					 "--section: found '', allowed: a b\n");
+	unload(&loaded);
 	loaded = load_with(text, &(struct scenario_request){ .filter = "^(a|b)/.*=2$" });
 	assert_names(&loaded, "a/procs=2\nb/procs=2\n");
 	unload(&loaded);
