@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The nodes of queue locks: four in the line that each worker slot keeps for
+ * The nodes of queue locks: up to four in the line that each worker slot keeps for
  * them, named by number, never by pointer. A context waits for one lock at a time. The
  * other nodes are for what a time-out left behind in some queue until a neighbour
- * passes over it; with all four there, a wait has to do without a place in the queue.
+ * passes over it; with all of them there, a wait has to do without a place in the queue.
  *
  * State lives in the shared slot: whoever claims a slot later finds its nodes as
- * they are, and uses the free ones. 0 is "free", so a zeroed slot is right. Where a lock
- * wants to know, a node counts how often it was freed: see clh.c.
+ * they are, and uses the free ones. 0 is "free", so a zeroed slot is right. A node counts
+ * how often it was freed: see queue_order.inc.h.
  */
 #ifndef SHMHT_QUEUE_NODE_H
 #define SHMHT_QUEUE_NODE_H
@@ -16,18 +16,20 @@
 
 #define LOCK_WORKER_BYTES LINE_BYTES
 
+#ifndef QUEUE_NODES /* fewer: the rest of the line is the lock's own */
 #define QUEUE_NODES 4u
+#endif
 #define NODE_FREE 0u
-#define NODE_STATE 7u /* of its own lock's making; above it the count, if there is one */
+#define NODE_STATE 7u /* queue_order.inc.h's; above it the count */
 #define REF_BITS 16
 _Static_assert(SHMHT_WORKERS_MAX *QUEUE_NODES < 1u << REF_BITS, "a node's number + 1 fits");
 
 struct queue_node {
 	shm_half state;
-	shm_half who;  /* holder_id of who uses it, if its lock asks */
-	shm_word link; /* another node's number + 1, and what its lock adds */
+	shm_half who;  /* holder_id of who uses it */
+	shm_word link; /* the node before, and which lock's queue this is */
 };
-_Static_assert(sizeof(struct queue_node) * QUEUE_NODES == LINE_BYTES, "one line a slot");
+_Static_assert(sizeof(struct queue_node) * QUEUE_NODES <= LINE_BYTES, "one line a slot");
 
 INLINE uint32_t own_slot(const struct shmht_ctx *ctx)
 {
