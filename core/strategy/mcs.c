@@ -1,218 +1,195 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mcs: waiters form a queue and each waits on a word of its own; the first of
- * them waits for the lock word. As in Linux's qspinlock, holding needs no node:
- * the word has a LOCKED bit beside the queue's tail, so a free lock costs one
- * compare-and-swap, and an operation that holds two locks still has one node.
+ * mcs: waiters form a queue, and each waits on a word of its own; the first of them waits
+ * for the lock's word. As in Linux's qspinlock, holding needs no node: the word has its
+ * holder's holder_id beside the queue's tail, so a free lock costs one compare-and-swap.
  *
- * Two changes make every step wait-free for the one who goes away, so that the
- * death of a neighbour at any instruction leaves nobody in a loop:
- * - handing on swaps DONE into the node's link; a newcomer who has taken the
- *   tail but not linked himself yet finds it there, and knows it is his turn;
- * - giving up marks the node ABANDONED, by the same compare-and-swap by which a
- *   turn is given; who hands on passes over such nodes and frees them.
+ * Links go both ways, as in the lock with time-outs of the second paper. Those backwards,
+ * written before a place is taken, are the order: it is for the one before to be over that
+ * each waits, and it is there that he sees it give up or die (queue_order.inc.h). The one
+ * forwards says only whom to tell: whoever has taken the lock, or gives up, changes his
+ * state and then tells the one behind to look at it. Whoever is behind writes himself there
+ * first and looks at the state then, so one of the two sees the other.
  *
- * Paper: J. Mellor-Crummey, M. Scott, ACM TOCS 9(1), 1991, section 2.4; M. Scott,
+ * What somebody was told is a hint. Told too much, he looks and waits on; told nothing, for
+ * who should have told him died, or had not heard of him yet because somebody in between
+ * died, he looks by himself after some milliseconds.
+ *
+ * Papers: J. Mellor-Crummey, M. Scott, ACM TOCS 9(1), 1991, section 2.4; M. Scott,
  * W. Scherer, "Scalable Queue-Based Spin Locks with Timeout", PPoPP 2001.
  * Fairness: order of arrival (but for a free lock without a queue).
- * Dead holder: the lock stays taken; so it does when somebody dies in the queue.
+ * Dead holder, dead waiter: who is behind moves up, within some milliseconds under every
+ * waiting policy; the order of the others stays.
  * More workers than CPUs: each hand-over waits until the next one is scheduled.
  */
-#include "queue_node.h"
-#include "waiting.h"
+#define QUEUE_NODES 3u /* the rest of the line: what a context has once, for it waits once */
+#include "queue_order.inc.h"
 
-#define LOCKED 1u
-#define SLEEPS 2u /* the first of the queue does */
-#define TAIL_SHIFT 8
+/* What a waiter's told word says: TOLD to look, or SLEEPING there. */
+enum { UNTOLD, TOLD, SLEEPING };
 
-enum { WAITING = NODE_FREE + 1, PARKED, FIRST, ABANDONED };
-#define DONE UINT32_MAX /* in a link: it is the turn of whoever comes behind */
-
-struct lock {
-	shm_half word; /* bits, and above them the number of the last node + 1 */
-	shm_half holder;
+struct queue_line {
+	struct queue_node nodes[QUEUE_NODES];
+	shm_word next; /* 0-15 number of the node behind, 0: none; 32-63 name that it is behind */
+	shm_half told;
+	shm_half spare;
 };
-_Static_assert(SHMHT_WORKERS_MAX *QUEUE_NODES < 1u << (32 - TAIL_SHIFT), "a tail fits");
+_Static_assert(sizeof(struct queue_line) == LINE_BYTES, "one line a slot");
+#define NEXT_NAME_SHIFT 32
 
-static int lock_init(struct lock *l)
+INLINE struct queue_line *own_line(const struct shmht_ctx *ctx)
 {
-	st(&l->word, 0);
-	st(&l->holder, 0);
-	return 0;
+	return (struct queue_line *)ctx->slot->lock_local;
 }
 
-INLINE bool word_swap(struct lock *l, uint32_t *from, uint32_t to)
+/* Where that node is; NULL as in node_at(). */
+INLINE struct queue_line *line_at(const struct shmht_ctx *ctx, uint32_t ref)
 {
-	/* Acquire pairs with the release in lock_release(); release publishes a node. */
-	return atomic_compare_exchange_strong_explicit(&l->word, from, to, memory_order_acq_rel,
-						       memory_order_relaxed);
+	uint32_t slot = (ref - 1) / QUEUE_NODES;
+
+	if (unlikely(slot >= ctx->map->geo.max_workers))
+		return NULL;
+	return (struct queue_line *)slots_of(ctx->map)[slot].lock_local;
 }
 
 INLINE bool lock_try(struct lock *l, struct shmht_ctx *ctx)
 {
-	uint32_t free = 0;
+	uint64_t free = 0;
 
-	(void)ctx;
-	return atomic_compare_exchange_strong_explicit(&l->word, &free, LOCKED,
-						       memory_order_acquire, memory_order_relaxed);
+	return word_swap(l, &free, ctx->holder_id);
 }
 
-INLINE void lock_release(struct lock *l, struct shmht_ctx *ctx)
+static void tell_behind(struct lock *l, struct shmht_ctx *ctx, const struct turn *turn,
+			uint32_t was)
 {
-	uint32_t word = atomic_fetch_and_explicit(&l->word, ~(LOCKED | SLEEPS),
-						  memory_order_release);
+	/* Sequentially consistent, as all here: pairs with write_behind(). */
+	uint32_t ref = ref_of((uint32_t)atomic_load(&own_line(ctx)->next));
+	struct queue_line *behind = ref ? line_at(ctx, ref) : NULL;
 
-	if (unlikely(word & SLEEPS)) {
+	(void)turn, (void)was;
+	if (behind && atomic_exchange(&behind->told, TOLD) == SLEEPING) {
 		note_wake(ctx, l);
-		futex_wake(&l->word, 1);
+		futex_wake(&behind->told, INT_MAX);
 	}
 }
 
-/* True when he is there to take it. */
-static bool give_turn(struct lock *l, struct shmht_ctx *ctx, struct queue_node *node)
+/* The one before is to tell us. Over what one who is over by now had written there; and
+ * not into that slot's next use, whose name is another. */
+static void write_behind(const struct shmht_ctx *ctx, const struct turn *turn)
 {
-	uint32_t state = ld(&node->state);
+	struct queue_line *before = line_at(ctx, ref_of(turn->before));
+	uint64_t mine = (uint64_t)turn->before << NEXT_NAME_SHIFT | ref_of(turn->name), next;
 
-	while (state == WAITING || state == PARKED) {
-		if (!atomic_compare_exchange_strong_explicit(&node->state, &state, FIRST,
-							     memory_order_acq_rel,
-							     memory_order_acquire))
-			continue;
-		if (state == PARKED) {
-			note_wake(ctx, l);
-			futex_wake(&node->state, 1);
-		}
-		return true;
-	}
-	return false;
-}
-
-/* The first of the queue leaves it, with the lock or without. A chain is no longer
- * than there are nodes, whatever a peer wrote. */
-static void leave_queue(struct lock *l, struct shmht_ctx *ctx, uint32_t ref)
-{
-	uint64_t steps = (uint64_t)ctx->map->geo.max_workers * QUEUE_NODES;
-	struct queue_node *node;
-
-	for (; steps && (node = node_at(ctx, ref)); steps--) {
-		uint32_t word = ld(&l->word), next;
-
-		while (word >> TAIL_SHIFT == ref) {
-			if (word_swap(l, &word, word & (LOCKED | SLEEPS))) {
-				st_release(&node->state, NODE_FREE);
-				return;
-			}
-		}
-		next = atomic_exchange_explicit(&node->link, DONE, memory_order_acq_rel);
-		if (!next)
-			return; /* he who comes behind finds DONE, and frees the node */
-		st_release(&node->state, NODE_FREE);
-		node = node_at(ctx, next);
-		if (!node || give_turn(l, ctx, node))
+	if (!before)
+		return;
+	next = atomic_load(&before->next);
+	while (next != mine && next >> NEXT_NAME_SHIFT == turn->before)
+		if (atomic_compare_exchange_strong(&before->next, &next, mine))
 			return;
-		ref = next; /* gone: on his behalf */
-	}
 }
 
-/* Until it is our turn to be first. -ETIMEDOUT: the node stays behind, abandoned. */
-static int wait_turn(struct lock *l, struct shmht_ctx *ctx, struct queue_node *node,
-		     uint64_t start_ticks, const struct timespec *deadline)
+/* False: all nodes are in queues. */
+static bool line_up(struct lock *l, struct shmht_ctx *ctx, uint32_t ref, struct turn *turn)
 {
-	uint32_t state;
-	int r = 0;
+	struct queue_line *own = own_line(ctx);
+	uint32_t name;
 
-	for (uint32_t round = 0; (state = ld_acquire(&node->state)) != FIRST; round++) {
-		if (r == -ETIMEDOUT || wait_expired(ctx, start_ticks)) {
-			if (atomic_compare_exchange_strong_explicit(&node->state, &state, ABANDONED,
-								    memory_order_acq_rel,
-								    memory_order_acquire))
-				return -ETIMEDOUT;
-		} else if (!deadline || round < ROUNDS_BEFORE_PARK) {
-			wait_pause(ctx, round);
-		} else if (state == PARKED ||
-			   atomic_compare_exchange_strong(&node->state, &state, PARKED)) {
-			note_park(ctx, l);
-			r = futex_wait(&node->state, PARKED, deadline);
-		}
-	}
-	return 0;
+	if (unlikely(!ref))
+		return false;
+	name = name_make(ref, ld(&own_node(ctx, ref)->state));
+	/* Published by the new tail. TOLD: to begin with a look. */
+	st(&own->next, (uint64_t)name << NEXT_NAME_SHIFT);
+	st(&own->told, TOLD);
+	return join(l, ctx, ref, turn);
 }
 
-/* As the first of the queue: the lock is the only thing left to wait for. */
-static int wait_lock(struct lock *l, struct shmht_ctx *ctx, uint32_t ref, uint64_t start_ticks,
-		     const struct timespec *deadline)
+/* Is the one before over? Then another is, or nobody. True: he had died. */
+static bool look_before(struct lock *l, struct shmht_ctx *ctx, struct turn *turn, enum look look)
 {
-	int r = 0;
+	shm_half *told = &own_line(ctx)->told;
+	uint32_t before = turn->before;
+	bool was_dead;
 
-	for (uint32_t round = 0;; round++) {
-		uint32_t word = ld(&l->word);
+	/* First this, then that we are there, and then the look: of what changes from here on
+	 * we are told. */
+	atomic_store(told, UNTOLD);
+#ifdef SHMHT_MUTANT_WRITE_LATE /* a test's negative control: see core.ninja */
+	was_dead = move_up(l, ctx, turn, look);
+	write_behind(ctx, turn);
+#else
+	write_behind(ctx, turn);
+	was_dead = move_up(l, ctx, turn, look);
+#endif
+	/* Another one: the same once more, with him. */
+	if (turn->before && turn->before != before)
+		atomic_store(told, TOLD);
+	return was_dead;
+}
 
-		while (!(word & LOCKED)) {
-			bool last = word >> TAIL_SHIFT == ref;
+static void park_behind(struct lock *l, struct shmht_ctx *ctx, uint64_t ticks)
+{
+	struct timespec end = wait_end(ticks);
+	uint32_t told = UNTOLD;
 
-			if (!word_swap(l, &word, last ? LOCKED : (word & ~SLEEPS) | LOCKED))
-				continue;
-			if (last)
-				st_release(&own_node(ctx, ref)->state, NODE_FREE);
-			else
-				leave_queue(l, ctx, ref);
-			return 0;
-		}
-		if (r == -ETIMEDOUT || wait_expired(ctx, start_ticks)) {
-			leave_queue(l, ctx, ref);
-			return -ETIMEDOUT;
-		}
-		if (!deadline || round < ROUNDS_BEFORE_PARK) {
-			wait_pause(ctx, round);
-		} else if (word & SLEEPS || word_swap(l, &word, word | SLEEPS)) {
-			note_park(ctx, l);
-			r = futex_wait(&l->word, word | SLEEPS, deadline);
-		}
-	}
+	if (!atomic_compare_exchange_strong(&own_line(ctx)->told, &told, SLEEPING))
+		return;
+	note_park(ctx, l);
+	futex_wait(&own_line(ctx)->told, SLEEPING, &end);
+	/* Not when told meanwhile. */
+	told = SLEEPING;
+	atomic_compare_exchange_strong(&own_line(ctx)->told, &told, UNTOLD);
 }
 
 static int lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks)
 {
-	struct timespec deadline, *parks = NULL;
-	struct queue_node *node, *before;
-	uint32_t word, ref;
+	struct turn turn, *queued = line_up(l, ctx, node_pick(ctx), &turn) ? &turn : NULL;
+	struct looks looks = looks_begin(ctx->robust);
+	bool parks = ctx->wait == SHMHT_WAIT_PARK;
 
-	for (uint32_t round = 0; !(ref = node_pick(ctx)); round++) {
-		if (lock_try(l, ctx))
+	for (uint32_t round = 0;; round++) {
+		uint64_t waited = shmht_ticks() - start_ticks, left;
+		bool expired = waited >= ctx->timeout_ticks;
+		enum look look = NO_LOOK;
+		bool was_dead = false;
+
+		if (waited >= looks.next || (expired && ctx->robust))
+			look = looks_thoroughly(&looks, waited) || expired ? LOOK_THOROUGHLY : LOOK;
+		if (!queued &&
+		    line_up(l, ctx, round % 64 ? node_pick(ctx) : node_reclaim(ctx), &turn))
+			queued = &turn;
+		if (!queued) {
+			trim(l, ctx, look); /* it may be nodes of ours that nobody is behind */
+		} else if (turn.before && (look || ld_acquire(&own_line(ctx)->told) == TOLD)) {
+			was_dead = look_before(l, ctx, &turn, look);
+			/* The lock was taken just now, or is about to be free. */
+			if (!turn.before)
+				round = 0;
+		}
+		if ((!queued || !turn.before) && take_lock(l, ctx, queued, look, was_dead))
 			return 0;
-		if (wait_expired(ctx, start_ticks))
+		if (expired) {
+			if (queued)
+				finish(l, ctx, &turn, ABANDONED);
 			return -ETIMEDOUT;
-		wait_pause(ctx, round);
+		}
+		left = looks.next < ctx->timeout_ticks ? looks.next : ctx->timeout_ticks;
+		if (!parks || !queued || round < ROUNDS_BEFORE_PARK || left <= waited)
+			wait_pause(ctx, round);
+		else if (turn.before)
+			park_behind(l, ctx, left - waited);
+		else
+			park_first(l, ctx, left - waited);
 	}
-	if (ctx->wait == SHMHT_WAIT_PARK) {
-		deadline = wait_deadline(ctx, start_ticks);
-		parks = &deadline;
-	}
-	node = own_node(ctx, ref);
-	st(&node->link, 0);
-	st(&node->state, WAITING);
-	word = ld(&l->word);
-	while (!word_swap(l, &word, (word & (LOCKED | SLEEPS)) | ref << TAIL_SHIFT))
-		;
-	if (word >> TAIL_SHIFT) {
-		before = node_at(ctx, word >> TAIL_SHIFT);
-		if (!before)
-			return -EUCLEAN;
-		if (atomic_exchange_explicit(&before->link, ref, memory_order_acq_rel) == DONE)
-			st_release(&before->state, NODE_FREE);
-		else if (wait_turn(l, ctx, node, start_ticks, parks))
-			return -ETIMEDOUT;
-	}
-	return wait_lock(l, ctx, ref, start_ticks, parks);
 }
 
+#define LOCK_TAKES
 #define LOCK_NAME "mcs"
 #define LOCK_SUMMARY "queue lock: each waits on a line of its own, the first on the lock"
 #define LOCK_PAPER "Mellor-Crummey, Scott, ACM TOCS 9(1), 1991; Scott, Scherer, PPoPP 2001"
 #define LOCK_FAIRNESS "fair: order of arrival"
-#define LOCK_DEAD_HOLDER "strands 100% (98..100), waiter too"
+#define LOCK_DEAD_HOLDER "recovers: who is behind moves up"
 #define LOCK_OVERSUBSCRIBED "bad: next one has no CPU"
-#define LOCK_CAPS (SHMHT_CAP_SPINS | SHMHT_CAP_YIELDS | SHMHT_CAP_FAIR)
+#define LOCK_CAPS (SHMHT_CAP_SPINS | SHMHT_CAP_YIELDS | SHMHT_CAP_FAIR | SHMHT_CAP_RECOVERS)
 #define LOCK_WAITS (1u << SHMHT_WAIT_SPIN | 1u << SHMHT_WAIT_YIELD | 1u << SHMHT_WAIT_PARK)
 #define LOCK_SYMBOL shmht_strategy_mcs
 #include "table_body.inc.h"

@@ -344,11 +344,11 @@ static enum shmht_robust robust_of(const struct loaded *loaded, size_t point)
 
 static void robust_where_the_lock_can(void **state)
 {
-	struct loaded loaded = load_text("[a]\nlock = futex, mcs\nrobust = on, off\n");
+	struct loaded loaded = load_text("[a]\nlock = futex, mutex\nrobust = on, off\n");
 
 	(void)state;
 	assert_names(&loaded, "a/lock=futex/robust=on\na/lock=futex/robust=off\n"
-			      "a/lock=mcs/robust=on\na/lock=mcs/robust=off\n");
+			      "a/lock=mutex/robust=on\na/lock=mutex/robust=off\n");
 	assert_int_equal(robust_of(&loaded, 0), SHMHT_ROBUST_ON);
 	assert_int_equal(robust_of(&loaded, 1), SHMHT_ROBUST_OFF);
 	/* What it is, not what was asked for. */

@@ -175,8 +175,8 @@ class Recovery(Torture):
     what it costs those who wait: scripts/nightly-torture."""
 
     LOCKS = ("sem", "futex", "hybrid", "handoff", "rwlock", "spin", "tas", "ticket",
-             "clh", "mutex-robust", "sysv")
-    KILLS = 28  # of each: 300 and some in all
+             "mcs", "clh", "mutex-robust", "sysv")
+    KILLS = 26  # of each: 300 and some in all
 
     def storm(self, lock, *sets):
         with self.subTest(lock=lock, sets=sets):
