@@ -10,9 +10,12 @@
  * And when another one behind him is killed, after each of its instructions from there on,
  * whoever asks next is still behind him.
  *
+ * And where nobody looks whether others have died, whoever is stopped while he lines up
+ * behind one who gets the lock meanwhile, or gives up, gets it after him: he was not forgotten.
+ *
  * Built once more over a ticket lock that draws first and notes whose it is afterwards
- * (EXPECT_PASSED_OVER), and over clh that writes its link late (EXPECT_CUT_OFF): that must
- * be seen.
+ * (EXPECT_PASSED_OVER), over clh that writes its link late (EXPECT_CUT_OFF), and over mcs
+ * that looks before it has said whom to tell (EXPECT_FORGOTTEN): that must be seen.
  */
 #include <stdio.h>
 
@@ -20,13 +23,20 @@
 #include "sweep.h"
 
 #define ASKS_NS (15 * MS) /* longer than until the last, thorough look at the stopped one */
+#define GIVES_UP_NS (20 * MS)
+#ifdef EXPECT_FORGOTTEN
+#define WAITS_NS (1000 * MS) /* who is forgotten waits for nothing */
+#else
+#define WAITS_NS PATIENCE_NS
+#endif
 #define STEPS_MAX 3000u
-#define STEPS_AFTER 150u /* the place taken: until it has looked and waited some rounds */
+#define STEPS_AFTER 220u /* the place taken: until it has looked and waited some rounds */
 
 struct queue {
 	const struct shmht_strategy *strategy;
 	struct shmht *map;
 	int *result; /* of the waiter */
+	uint64_t timeout_ns;
 };
 
 static void wait_in_queue(void *arg)
@@ -36,7 +46,7 @@ static void wait_in_queue(void *arg)
 
 	if (shmht_ctx_open(queue->map, &ctx, NULL))
 		_exit(1);
-	shmht_ctx_set_timeout(ctx, PATIENCE_NS);
+	shmht_ctx_set_timeout(ctx, queue->timeout_ns);
 	stepper_start();
 	*queue->result = queue->strategy->ops.lock(ctx, 0);
 	if (!*queue->result)
@@ -63,19 +73,22 @@ static bool is_queue(const struct shmht_strategy *strategy)
 	       !(strategy->caps & (SHMHT_CAP_KERNEL_RECOVERS | SHMHT_CAP_TEST_ONLY));
 }
 
-static struct table queue_open(struct queue *queue)
+static struct table queue_open(struct queue *queue, enum shmht_robust robust)
 {
+	struct shmht_config cfg = small_config(queue->strategy, 10);
 	struct table t;
 
 	stepper_pin();
 	alarm(300);
-	t = table_small(queue->strategy, 10);
+	cfg.robust = robust;
+	t = table_open(&cfg);
 	queue->map = t.map;
 	queue->result = shared_memory(sizeof(int));
+	queue->timeout_ns = PATIENCE_NS;
 	return t;
 }
 
-#ifndef EXPECT_CUT_OFF
+#if !defined(EXPECT_CUT_OFF) && !defined(EXPECT_FORGOTTEN)
 /* After k steps. What the other one got; *placed: the waiter had its place. */
 static int ask_behind(struct queue *queue, struct table *t, unsigned int k, bool *placed)
 {
@@ -108,7 +121,7 @@ static void keeps_its_place(const struct shmht_strategy *strategy)
 
 	if (!is_queue(strategy))
 		return;
-	t = queue_open(&queue);
+	t = queue_open(&queue, SHMHT_ROBUST_ON);
 	for (k = 0; k < STEPS_MAX && after < STEPS_AFTER; k++) {
 		bool placed;
 		int r = ask_behind(&queue, &t, k, &placed);
@@ -145,6 +158,7 @@ static void step_to_place(pid_t pid, struct table *t)
 	assert_true(memcmp(before, lock, sizeof(before)) != 0);
 }
 
+#ifndef EXPECT_FORGOTTEN
 static void another_dies_behind(const struct shmht_strategy *strategy)
 {
 	struct queue queue = { .strategy = strategy };
@@ -153,7 +167,7 @@ static void another_dies_behind(const struct shmht_strategy *strategy)
 
 	if (!is_queue(strategy))
 		return;
-	t = queue_open(&queue);
+	t = queue_open(&queue, SHMHT_ROBUST_ON);
 	for (unsigned int k = 0; k < STEPS_AFTER; k++) {
 		pid_t waits, dies;
 		int r;
@@ -189,14 +203,68 @@ static void another_dies_behind(const struct shmht_strategy *strategy)
 }
 #endif
 
+#ifndef EXPECT_CUT_OFF
+/* One waits, another lines up behind him and is stopped after k steps; then the first gets
+ * the lock and lets go, or gives up. What the other got. */
+static int line_up_behind(struct queue *queue, struct table *t, unsigned int k, bool gives_up)
+{
+	pid_t first, second;
+
+	assert_rc(queue->strategy->ops.lock(t->ctx, 0), 0);
+	queue->timeout_ns = gives_up ? GIVES_UP_NS : PATIENCE_NS;
+	first = stepper_fork(wait_in_queue, queue);
+	step_to_place(first, t);
+	queue->timeout_ns = WAITS_NS;
+	second = stepper_fork(wait_in_queue, queue);
+	step_to_place(second, t);
+	assert_int_equal(stepper_step_many(second, k), STEPPED);
+	if (!gives_up)
+		queue->strategy->ops.unlock(t->ctx, 0);
+	assert_true(run_to_end(first));
+	assert_rc(*queue->result, gives_up ? -ETIMEDOUT : 0);
+	if (gives_up)
+		queue->strategy->ops.unlock(t->ctx, 0);
+	*queue->result = 1;
+	assert_true(run_to_end(second));
+	stepper_kill(first);
+	stepper_kill(second);
+	return *queue->result;
+}
+
+static void nobody_is_forgotten(const struct shmht_strategy *strategy)
+{
+	struct queue queue = { .strategy = strategy };
+	unsigned int forgotten = 0, k;
+	struct table t;
+
+	if (!is_queue(strategy))
+		return;
+	t = queue_open(&queue, SHMHT_ROBUST_OFF);
+	for (k = 0; k < STEPS_AFTER && !forgotten; k++)
+		forgotten += line_up_behind(&queue, &t, k, k % 2) != 0;
+	printf("stopped %s: %u lined up behind one who went; forgotten %u times\n", strategy->name,
+	       k, forgotten);
+#ifdef EXPECT_FORGOTTEN
+	assert_true(forgotten > 0);
+#else
+	assert_int_equal(forgotten, 0);
+#endif
+	table_close(&t);
+}
+#endif
+#endif
+
 static const struct strategy_test tests[] = {
-#if defined(EXPECT_CUT_OFF)
+#if defined(EXPECT_FORGOTTEN)
+	{ "one forgotten is seen", nobody_is_forgotten, TEST_MANY | TEST_LOCKED },
+#elif defined(EXPECT_CUT_OFF)
 	{ "one cut off is seen", another_dies_behind, TEST_MANY | TEST_LOCKED },
 #elif defined(EXPECT_PASSED_OVER)
 	{ "one passed over is seen", keeps_its_place, TEST_MANY | TEST_LOCKED },
 #else
 	{ "who is stopped keeps his place", keeps_its_place, TEST_MANY | TEST_LOCKED },
 	{ "and when another one behind him dies", another_dies_behind, TEST_MANY | TEST_LOCKED },
+	{ "nobody who lines up is forgotten", nobody_is_forgotten, TEST_MANY | TEST_LOCKED },
 #endif
 };
 
