@@ -33,9 +33,15 @@ if command == "run":
     time.sleep(float(os.environ.get("FAKE_SWEEP_S", "0")) if len(loads) > 2 else 0)
     loads.reverse()
     flat = os.environ.get("FAKE_FLAT")
+    once = os.environ.get("FAKE_DISTURBED") if len(loads) > 2 else None
+    disturbed = bool(once) and not os.path.exists(once)
+    if disturbed:
+        open(once, "w").close()
     points = [{"params": {key: "%d" % load}, "summary": {"ops_per_s": {"median": 1.2e6}},
                "trials": [{"status": "ok", "rate": {"missed": load >= capacity and not flat},
-                           "latency": {"response": {"search": {"p99_ns": 1e5 if flat else p99(load)}}}}]
+                           "noise": {"disturbed": disturbed},
+                           "latency": {"response": {"search": {
+                               "p99_ns": None if disturbed else 1e5 if flat else p99(load)}}}}]
                          * int(given["trials"])} for load in loads]
     answer, code = {"points": points}, 0
 else:
@@ -94,7 +100,8 @@ class Rules(unittest.TestCase):
         self.assertEqual(RULES.promised(100, 900), 300)
         self.assertEqual(RULES.promised(100, 1e9), 1000)
         self.assertEqual(RULES.promised(100, math.inf), 1000)
-        for half, full in ((100, 199), (math.inf, math.inf), (100, math.nan)):
+        self.assertEqual(RULES.promised(4e6, math.inf), 10e6)
+        for half, full in ((100, 199), (math.inf, math.inf), (100, math.nan), (5.1e6, math.inf)):
             with self.assertRaises(RULES.Undecided):
                 RULES.promised(half, full)
 
@@ -119,6 +126,23 @@ class Whole(Case):
         self.assertIn("rate: search.p99<=2500000ns, 57 loads up to 1.2e+06 op/s", said)
         self.assertRegex(said, r"truth 9\.\d+e\+05 op/s to")
         # 13.3 processes of 75 k each. At 8 of them 250 us: up to 2.5 ms, 12.8.
+        self.assertIn("truth 12 processes to 12 processes", said)
+
+    def test_rounds_are_kept(self):
+        keep = self.path("kept.json")
+        for k in (1, 2):
+            said = self.nightly("processes", code=3, FAKE_SWEEP_S="2", KEEP=keep)
+            self.assertIn("%d of 3 rounds so far" % k, said)
+        # The promise is the first call's, whatever the machine is now.
+        said = self.nightly("processes", FAKE_SWEEP_S="2", KEEP=keep, FAKE_CAPACITY="1.1e6")
+        self.assertIn("processes: search.p99<=2500000ns, 16 loads", said)
+        self.assertEqual(said.count("sweep: "), 1)
+        self.assertIn("truth 12 processes to 14 processes; plan right 3 of 3", said)
+        self.nightly("processes", code=2, KEEP=keep, SWEEP_S="4")
+
+    def test_a_disturbed_load_is_observed_again(self):
+        # At first each load below the one that breaks it is disturbed, and breaks it.
+        said = self.nightly("processes", FAKE_SWEEP_S="2", FAKE_DISTURBED=self.path("disturbed"))
         self.assertIn("truth 12 processes to 12 processes", said)
 
     def test_a_schedule_that_nothing_keeps_is_halved(self):
