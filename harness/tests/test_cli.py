@@ -214,7 +214,8 @@ class Outputs(Case):
         self.assertEqual(names("--section", "b"), ["b/procs=1", "b/procs=2"])
         self.assertEqual(names("--filter", "s(em|=2)$"), ["a/lock=sem", "b/procs=2"])
         self.assertEqual(names("--section", "b", "--set", "procs=3"), ["b"])
-        self.assertEqual(names("--section", "b, a", "--set", "procs=3"), ["a", "b"])
+        self.assertEqual(names("--section", "b, a", "--set", "procs=3"),
+                         ["a/lock=sem", "a/lock=spin", "b"])
         self.assertEqual(names("--section", "a", "--set", "capacity=1k,2k"),
                          ["a/capacity=%s/lock=%s" % (capacity, lock)
                           for capacity in ("1k", "2k") for lock in ("sem", "spin")])
