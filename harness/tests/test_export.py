@@ -27,7 +27,7 @@ class Exports(Case):
         case = cls("run_once")
         case.setUp()
         try:
-            text = QUICK + "lock = futex, spin\nlatency = every\n[b]\nrate = 20k\nkeyspace = 100\n"
+            text = QUICK + "lock = futex, spin\nlatency = every\n[b]\nrate = 5k\nkeyspace = 100\n"
             case.write("s.ini", text)
             case.bench("run", "s.ini", "--out", "r.json", *BRIEF, "--set", "trials=9")
             with open(case.path("r.json")) as file:
