@@ -109,6 +109,12 @@ INLINE uint32_t in_state(uint32_t word, uint32_t state)
 	return (word & ~NODE_STATE) | state;
 }
 
+/* Its owner has neither the lock yet nor given up. */
+INLINE bool is_waiting(uint32_t state)
+{
+	return (state & NODE_STATE) == WAITING || (state & NODE_STATE) == PARKED;
+}
+
 /* NULL: no such node, or it is used anew, so this use of it is over. Acquire pairs with
  * the release of whoever changed the state. */
 INLINE struct queue_node *node_named(const struct shmht_ctx *ctx, uint32_t name, uint32_t *state)
@@ -149,7 +155,7 @@ static bool is_over(struct lock *l, const struct shmht_ctx *ctx, uint32_t name, 
 	*node = node_named(ctx, name, state);
 	if (!*node)
 		return true;
-	if ((*state & NODE_STATE) == WAITING || (*state & NODE_STATE) == PARKED) {
+	if (is_waiting(*state)) {
 #ifdef SHMHT_MUTANT_HOLDERS_ONLY /* a test's negative control: see core.ninja */
 		return false;
 #endif
@@ -160,8 +166,7 @@ static bool is_over(struct lock *l, const struct shmht_ctx *ctx, uint32_t name, 
 		if (!*node)
 			return true;
 	}
-	if ((*state & NODE_STATE) != WAITING && (*state & NODE_STATE) != PARKED &&
-	    (*state & NODE_STATE) != ABANDONED)
+	if (!is_waiting(*state) && (*state & NODE_STATE) != ABANDONED)
 		return true;
 	link = ld_acquire(&(*node)->link);
 	/* What was read is this use's if that is not over by now. */
@@ -222,7 +227,7 @@ static bool find_queued(struct lock *l, const struct shmht_ctx *ctx, uint32_t re
 			if (!node)
 				break;
 			link = ld_acquire(&node->link);
-			if ((state & NODE_STATE) == WAITING || (state & NODE_STATE) == PARKED)
+			if (is_waiting(state))
 				*first = ld(&node->who);
 			else if ((state & NODE_STATE) != ABANDONED)
 				link = 0;
@@ -268,6 +273,14 @@ struct turn {
  * old one. */
 static void tell_behind(struct lock *l, struct shmht_ctx *ctx, const struct turn *turn,
 			uint32_t was);
+/* join(), and what the lock keeps of its own for who has a place. */
+static bool line_up(struct lock *l, struct shmht_ctx *ctx, uint32_t ref, struct turn *turn);
+/* A round of waiting in the queue: move_up(), when it is time to. *round: 0 begins anew. */
+static bool look_before(struct lock *l, struct shmht_ctx *ctx, struct turn *turn, enum look look,
+			uint32_t *round);
+/* Sleeps until the one before tells, or so many ticks. */
+static void park_behind(struct lock *l, struct shmht_ctx *ctx, const struct turn *turn,
+			uint64_t ticks);
 
 /* A state that ends a node's part: whoever sleeps on it is to look again. */
 static void finish(struct lock *l, struct shmht_ctx *ctx, const struct turn *turn, uint32_t state)
@@ -319,7 +332,7 @@ static bool move_up(struct lock *l, struct shmht_ctx *ctx, struct turn *turn, en
 		turn->before = before;
 		if (!node)
 			continue;
-		was_dead |= (state & NODE_STATE) == WAITING || (state & NODE_STATE) == PARKED;
+		was_dead |= is_waiting(state);
 		node_free(node, state);
 	}
 	return was_dead;
@@ -382,6 +395,44 @@ static void park_first(struct lock *l, struct shmht_ctx *ctx, uint64_t ticks)
 	if (holder_of(word) && (word & SLEEPS || word_swap(l, &word, word | SLEEPS))) {
 		note_park(ctx, l);
 		futex_wait(holder_half(l), (uint32_t)(word | SLEEPS), &end);
+	}
+}
+
+static int lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks)
+{
+	struct turn turn, *queued = line_up(l, ctx, node_pick(ctx), &turn) ? &turn : NULL;
+	struct looks looks = looks_begin(ctx->robust);
+	bool parks = ctx->wait == SHMHT_WAIT_PARK;
+
+	for (uint32_t round = 0;; round++) {
+		uint64_t waited = shmht_ticks() - start_ticks, left;
+		bool expired = waited >= ctx->timeout_ticks;
+		enum look look = NO_LOOK;
+		bool was_dead = false;
+
+		if (waited >= looks.next || (expired && ctx->robust))
+			look = looks_thoroughly(&looks, waited) || expired ? LOOK_THOROUGHLY : LOOK;
+		if (!queued &&
+		    line_up(l, ctx, round % 64 ? node_pick(ctx) : node_reclaim(ctx), &turn))
+			queued = &turn;
+		if (queued)
+			was_dead = look_before(l, ctx, &turn, look, &round);
+		else
+			trim(l, ctx, look); /* it may be nodes of ours that nobody is behind */
+		if ((!queued || !turn.before) && take_lock(l, ctx, queued, look, was_dead))
+			return 0;
+		if (expired) {
+			if (queued)
+				finish(l, ctx, &turn, ABANDONED);
+			return -ETIMEDOUT;
+		}
+		left = looks.next < ctx->timeout_ticks ? looks.next : ctx->timeout_ticks;
+		if (!parks || !queued || round < ROUNDS_BEFORE_PARK || left <= waited)
+			wait_pause(ctx, round);
+		else if (turn.before)
+			park_behind(l, ctx, &turn, left - waited);
+		else
+			park_first(l, ctx, left - waited);
 	}
 }
 

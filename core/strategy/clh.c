@@ -34,6 +34,18 @@ static void tell_behind(struct lock *l, struct shmht_ctx *ctx, const struct turn
 	}
 }
 
+static bool line_up(struct lock *l, struct shmht_ctx *ctx, uint32_t ref, struct turn *turn)
+{
+	return join(l, ctx, ref, turn);
+}
+
+static bool look_before(struct lock *l, struct shmht_ctx *ctx, struct turn *turn, enum look look,
+			uint32_t *round)
+{
+	(void)round;
+	return move_up(l, ctx, turn, look);
+}
+
 /* On the word of the one before. */
 static void park_behind(struct lock *l, struct shmht_ctx *ctx, const struct turn *turn,
 			uint64_t ticks)
@@ -49,43 +61,6 @@ static void park_behind(struct lock *l, struct shmht_ctx *ctx, const struct turn
 		return;
 	note_park(ctx, l);
 	futex_wait(&node->state, in_state(state, PARKED), &end);
-}
-
-static int lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks)
-{
-	struct looks looks = looks_begin(ctx->robust);
-	bool parks = ctx->wait == SHMHT_WAIT_PARK;
-	struct turn turn, *queued = join(l, ctx, node_pick(ctx), &turn) ? &turn : NULL;
-
-	for (uint32_t round = 0;; round++) {
-		uint64_t waited = shmht_ticks() - start_ticks, left;
-		bool expired = waited >= ctx->timeout_ticks;
-		enum look look = NO_LOOK;
-		bool was_dead = false;
-
-		if (waited >= looks.next || (expired && ctx->robust))
-			look = looks_thoroughly(&looks, waited) || expired ? LOOK_THOROUGHLY : LOOK;
-		if (!queued && join(l, ctx, round % 64 ? node_pick(ctx) : node_reclaim(ctx), &turn))
-			queued = &turn;
-		if (queued)
-			was_dead = move_up(l, ctx, &turn, look);
-		else
-			trim(l, ctx, look); /* it may be nodes of ours that nobody is behind */
-		if ((!queued || !turn.before) && take_lock(l, ctx, queued, look, was_dead))
-			return 0;
-		if (expired) {
-			if (queued)
-				finish(l, ctx, &turn, ABANDONED);
-			return -ETIMEDOUT;
-		}
-		left = looks.next < ctx->timeout_ticks ? looks.next : ctx->timeout_ticks;
-		if (!parks || !queued || round < ROUNDS_BEFORE_PARK || left <= waited)
-			wait_pause(ctx, round);
-		else if (turn.before)
-			park_behind(l, ctx, &turn, left - waited);
-		else
-			park_first(l, ctx, left - waited);
-	}
 }
 
 #define LOCK_TAKES

@@ -103,13 +103,16 @@ static bool line_up(struct lock *l, struct shmht_ctx *ctx, uint32_t ref, struct 
 	return join(l, ctx, ref, turn);
 }
 
-/* Is the one before over? Then another is, or nobody. True: he had died. */
-static bool look_before(struct lock *l, struct shmht_ctx *ctx, struct turn *turn, enum look look)
+/* When told, or to look for the dead: is the one before over? Then another is, or nobody. */
+static bool look_before(struct lock *l, struct shmht_ctx *ctx, struct turn *turn, enum look look,
+			uint32_t *round)
 {
 	shm_half *told = &own_line(ctx)->told;
 	uint32_t before = turn->before;
 	bool was_dead;
 
+	if (!before || (!look && ld_acquire(told) != TOLD))
+		return false;
 	/* First this, then that we are there, and then the look: of what changes from here on
 	 * we are told. */
 	atomic_store(told, UNTOLD);
@@ -123,14 +126,19 @@ static bool look_before(struct lock *l, struct shmht_ctx *ctx, struct turn *turn
 	/* Another one: the same once more, with him. */
 	if (turn->before && turn->before != before)
 		atomic_store(told, TOLD);
+	/* The lock was taken just now, or is about to be free. */
+	if (!turn->before)
+		*round = 0;
 	return was_dead;
 }
 
-static void park_behind(struct lock *l, struct shmht_ctx *ctx, uint64_t ticks)
+static void park_behind(struct lock *l, struct shmht_ctx *ctx, const struct turn *turn,
+			uint64_t ticks)
 {
 	struct timespec end = wait_end(ticks);
 	uint32_t told = UNTOLD;
 
+	(void)turn;
 	if (!atomic_compare_exchange_strong(&own_line(ctx)->told, &told, SLEEPING))
 		return;
 	note_park(ctx, l);
@@ -138,48 +146,6 @@ static void park_behind(struct lock *l, struct shmht_ctx *ctx, uint64_t ticks)
 	/* Not when told meanwhile. */
 	told = SLEEPING;
 	atomic_compare_exchange_strong(&own_line(ctx)->told, &told, UNTOLD);
-}
-
-static int lock_wait(struct lock *l, struct shmht_ctx *ctx, uint64_t start_ticks)
-{
-	struct turn turn, *queued = line_up(l, ctx, node_pick(ctx), &turn) ? &turn : NULL;
-	struct looks looks = looks_begin(ctx->robust);
-	bool parks = ctx->wait == SHMHT_WAIT_PARK;
-
-	for (uint32_t round = 0;; round++) {
-		uint64_t waited = shmht_ticks() - start_ticks, left;
-		bool expired = waited >= ctx->timeout_ticks;
-		enum look look = NO_LOOK;
-		bool was_dead = false;
-
-		if (waited >= looks.next || (expired && ctx->robust))
-			look = looks_thoroughly(&looks, waited) || expired ? LOOK_THOROUGHLY : LOOK;
-		if (!queued &&
-		    line_up(l, ctx, round % 64 ? node_pick(ctx) : node_reclaim(ctx), &turn))
-			queued = &turn;
-		if (!queued) {
-			trim(l, ctx, look); /* it may be nodes of ours that nobody is behind */
-		} else if (turn.before && (look || ld_acquire(&own_line(ctx)->told) == TOLD)) {
-			was_dead = look_before(l, ctx, &turn, look);
-			/* The lock was taken just now, or is about to be free. */
-			if (!turn.before)
-				round = 0;
-		}
-		if ((!queued || !turn.before) && take_lock(l, ctx, queued, look, was_dead))
-			return 0;
-		if (expired) {
-			if (queued)
-				finish(l, ctx, &turn, ABANDONED);
-			return -ETIMEDOUT;
-		}
-		left = looks.next < ctx->timeout_ticks ? looks.next : ctx->timeout_ticks;
-		if (!parks || !queued || round < ROUNDS_BEFORE_PARK || left <= waited)
-			wait_pause(ctx, round);
-		else if (turn.before)
-			park_behind(l, ctx, left - waited);
-		else
-			park_first(l, ctx, left - waited);
-	}
 }
 
 #define LOCK_TAKES
