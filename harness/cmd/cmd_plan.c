@@ -357,7 +357,7 @@ const struct command command_plan = {
 	.help = "  --slo PROMISE       [response.]OP.p50|p90|p99|p999|p9999<=TIME (again for more): for\n"
 		"                      each strategy the highest rate that keeps them, or, where\n"
 		"                      the scenario says rate = N/proc, the most processes\n"
-		"  --budget TIME       observation in all; default 1 m per strategy\n"
+		"  --budget TIME       observation in all; default 100 s per strategy\n"
 		"  --scale             which choice is best at which number of processes and load,\n"
 		"                      what each loses elsewhere, and how it scales (Universal\n"
 		"                      Scalability Law); of a sweep run now, or of a stored result\n"

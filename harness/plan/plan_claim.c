@@ -103,16 +103,24 @@ static double upper_bound(double mean, double variance, double weight, double al
 	return v / (2 * m) * plan_chi_squared_quantile(1 - alpha, 2 * m * m / v);
 }
 
-/* How many times the observation would have to last; bounded search. */
+/* How many times the observation would have to last, in steps of a tenth; bounded search. */
 static double times_needed(double mean, double variance, double weight, double allowed,
 			   double alpha)
 {
+	int low = -1, high = 97; /* 1.1^97 is some 1e4 */
+
 	if (mean >= allowed)
 		return NAN;
-	for (double times = 1; times < 1e4; times *= 1.1)
+	while (high - low > 1) {
+		int mid = (low + high) / 2;
+		double times = pow(1.1, mid);
+
 		if (upper_bound(mean, variance / times, weight / times, alpha) <= allowed)
-			return times;
-	return NAN;
+			high = mid;
+		else
+			low = mid;
+	}
+	return high < 97 ? pow(1.1, high) : NAN;
 }
 
 void plan_claim_judge(const double *over, const double *watched, uint32_t nr, double block_s,

@@ -12,7 +12,10 @@
 #include <stdint.h>
 
 #define PLAN_BLOCKS_MIN 20u
-/* A stall that no block has shown yet may take this long; see plan_claim.c. */
+/* A stretch over the bound that no block has shown yet may take this long; see plan_claim.c.
+ * Near saturation, where it takes long to catch up, it may take longer: then claims are wrong
+ * more often than they say, and searches by more; test_plan_watch.c has the figures,
+ * and what it cost to divide this by the share of the time that a load leaves. */
 #define PLAN_STALL_S 0.01
 
 struct plan_claim {

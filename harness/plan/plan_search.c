@@ -5,6 +5,11 @@
 #include <math.h>
 #include <string.h>
 
+/* Looks are this many times as long, once they part loads that are close. */
+#define LOOKS_GROW 1.5
+/* Below the first load: how far what breaks lies from what keeps is not known then. */
+#define LOOKS_DOWN 0.6
+
 struct bracket {
 	double keeps;  /* the largest look that met; 0: none yet */
 	double breaks; /* the smallest that broke; infinity: none yet */
@@ -67,16 +72,17 @@ static bool narrow_enough(const struct plan_system *system, const struct bracket
 static int bracket_it(const struct plan_system *system, struct plan_search *search,
 		      struct bracket *bracket)
 {
-	double load = clamp(system, system->start);
+	double load = clamp(system, system->start), seconds = system->look_s;
 
 	*bracket = (struct bracket){ 0, INFINITY };
 	while (search->spent_s < system->budget_s) {
 		struct plan_look *look;
-		int r = observe_twice(system, search, load, system->look_s, &look);
+		int r = observe_twice(system, search, load, seconds, &look);
 
 		if (r)
 			return r;
-		if (look->verdict != PLAN_BREAKS) {
+		if (look->verdict == PLAN_MEETS ||
+		    (look->verdict == PLAN_UNPROVEN && load <= system->floor)) {
 			bracket->keeps = fmax(bracket->keeps, load);
 			if (load >= system->ceiling)
 				return 0;
@@ -89,50 +95,109 @@ static int bracket_it(const struct plan_system *system, struct plan_search *sear
 			if (narrow_enough(system, bracket))
 				return 0;
 			load = between(system, bracket);
+			seconds = fmin(seconds * LOOKS_GROW, system->claim_s);
 		} else {
-			load = clamp(system, bracket->keeps > 0 ? load * 2 : load / 2);
+			load = clamp(system,
+				     bracket->keeps > 0 ? load / LOOKS_DOWN : load * LOOKS_DOWN);
 		}
 	}
 	return 0;
 }
 
-/* Each failure doubles the stride: short looks that were lucky can be far off. */
-static double step_down(const struct plan_system *system, double load, unsigned int *stride)
+/* Two failures may be chance at loads close by; from there on each doubles the step, for looks
+ * that were lucky can be far off. */
+static double step_down(const struct plan_system *system, double load, unsigned int failed)
 {
-	double next = system->whole ? load - *stride : load / pow(system->step, *stride);
+	double steps = failed < 2 ? 1 : pow(2, failed - 2);
 
-	*stride *= 2;
-	return clamp(system, next);
+	return clamp(system, system->whole ? load - steps : load / pow(system->step, steps));
 }
 
-/* Claims from the candidate down. Each, and each longer look at the same load,
- * gets half of the error that is left. */
-static int confirm(const struct plan_system *system, struct plan_search *search,
-		   struct bracket *bracket)
+/* Between the proven load and the lowest that a claim failed at; a step up where none failed. */
+static double higher(const struct plan_system *system, const struct plan_search *search,
+		     double breaks)
 {
-	double load = bracket->keeps, seconds = system->claim_s, alpha = system->alpha / 2;
-	bool repeated = false;
-	unsigned int stride = 1;
+	const struct bracket bracket = { search->load, breaks };
+	double next = system->whole ? search->load + 1 : search->load * system->step;
 
-	for (;; alpha /= 2) {
+	return clamp(system, isinf(breaks) ? next : fmax(next, between(system, &bracket)));
+}
+
+/*
+ * Up again from a load that is proven, halving what lies between it and the lowest that failed.
+ * A claim that holds spends none of the error: each level is used until a claim fails at it, and
+ * so for one load at most that breaks the promise, as in a fixed sequence of tests.
+ */
+static int climb(const struct plan_system *system, struct plan_search *search,
+		 const struct bracket *bracket, double left)
+{
+	double breaks = bracket->breaks, alpha = left / 2;
+	unsigned int retries = system->retries;
+
+	while (search->spent_s + system->claim_s <= system->budget_s) {
+		double load = higher(system, search, breaks);
 		struct plan_look *look;
 		int r;
 
+		if (load >= breaks * (system->whole ? 1 : 0.999) && retries > 0) {
+			retries--;
+			load = higher(system, search, breaks = INFINITY);
+		}
+		if (load <= search->load || load >= breaks * (system->whole ? 1 : 0.999))
+			break;
+		r = observe(system, search, load,
+			    fmin(system->claim_max_s, system->budget_s - search->spent_s), alpha,
+			    &look);
+		if (r)
+			return r;
+		if (look->verdict == PLAN_MEETS) {
+			search->load = load;
+			search->alpha = alpha;
+			if (load >= system->ceiling)
+				search->answer = PLAN_CEILING;
+		} else {
+			breaks = load;
+			left -= alpha;
+			alpha = left / 2;
+		}
+	}
+	return 0;
+}
+
+/* Claims from the candidate down. Each gets a part of the error that is left. */
+static int confirm(const struct plan_system *system, struct plan_search *search,
+		   struct bracket *bracket)
+{
+	double load = bracket->keeps;
+	double seconds = system->claim_max_s, left = system->alpha, alpha;
+	bool repeated = false;
+	unsigned int failed = 0;
+
+	/* Looks parted them by little data: only a claim that failed says no here. */
+	bracket->breaks = INFINITY;
+
+	for (;; left -= alpha) {
+		struct plan_look *look;
+		int r;
+
+		alpha = left / 2;
 		search->load = load;
-		if (search->spent_s + seconds > system->budget_s) {
+		if (search->spent_s + system->claim_s > system->budget_s) {
 			search->answer = PLAN_OPEN;
-			search->needs_s = seconds;
+			search->needs_s = system->claim_s;
 			return 0;
 		}
-		r = observe(system, search, load, seconds, alpha, &look);
+		r = observe(system, search, load, fmin(seconds, system->budget_s - search->spent_s),
+			    alpha, &look);
 		if (r)
 			return r;
 		if (look->verdict == PLAN_MEETS) {
 			search->alpha = alpha;
 			search->answer = load >= system->ceiling ? PLAN_CEILING : PLAN_FOUND;
-			return 0;
+			return climb(system, search, bracket, left);
 		}
 		if (look->verdict == PLAN_UNPROVEN && isfinite(look->needs_s) &&
+		    load <= system->floor &&
 		    search->spent_s + look->needs_s * 1.2 <= system->budget_s &&
 		    look->needs_s > seconds) {
 			/* Longer at the same load: cheaper than to give load away. */
@@ -150,8 +215,7 @@ static int confirm(const struct plan_system *system, struct plan_search *search,
 			search->needs_s = look->needs_s;
 			return 0;
 		}
-		load = step_down(system, load, &stride);
-		seconds = system->claim_s;
+		load = step_down(system, load, ++failed);
 		repeated = false;
 	}
 }

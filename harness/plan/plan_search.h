@@ -3,7 +3,8 @@
  * The largest load that keeps a promise. Short looks bracket it and halve the
  * bracket; what they find is only a candidate, and is confirmed by a claim on
  * fresh data. A claim that fails steps down, and spends half of the error that
- * is left, so that all of them together stay within it.
+ * is left, so that all of them together stay within it. From a claim that holds it
+ * goes up again, to what lies below the claims that failed.
  */
 #ifndef SHMBENCH_PLAN_SEARCH_H
 #define SHMBENCH_PLAN_SEARCH_H
@@ -41,9 +42,11 @@ struct plan_system {
 	double start;	       /* first look */
 	double step;	       /* resolution as a ratio, > 1; unused when whole */
 	bool whole;	       /* loads are whole numbers: processes */
-	double look_s, claim_s;
-	double budget_s; /* of observation */
-	double alpha;	 /* of all claims together */
+	double look_s;
+	double claim_s, claim_max_s; /* what a claim takes at least, and at most */
+	unsigned int retries;	     /* upwards, of what failed: it may have been chance */
+	double budget_s;	     /* of observation */
+	double alpha;		     /* of all claims together */
 	/*
 	 * Observes the load for ret->seconds (set by the caller, or more) and fills
 	 * the rest. alpha > 0: a claim at that level; 0: a look. 0 or a negative

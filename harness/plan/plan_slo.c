@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "plan/plan.h"
+#include "plan/plan_watch.h"
 #include "result/result_internal.h"
 #include "run/progress.h"
 #include "run/supervise.h"
@@ -18,10 +19,18 @@
 #define ALPHA 0.05
 #define BLOCK_NS 100000000ull
 #define LOOK_S 0.6
-#define CLAIM_S 4.0
+/* A claim takes at least so long. p99 could be had in half of it where nothing is over the bound,
+ * but a run that short has luck with stalls that are longer than PLAN_STALL_S: in simulated
+ * searches near saturation up to twice as many answers were too high (test_plan_watch.c). */
+#define CLAIM_S 6.0
+#define CLAIM_RATE_S 9.0
+/* A claim goes on for so many times that: a step down costs a process, but 2.5 % of a rate. */
+#define CLAIM_TIMES 3
+#define CLAIM_TIMES_RATE 8
+#define RETRIES_RATE 1 /* one answer in eight is near by it; a process is not worth the time */
 #define STEP 1.025
 #define FLOOR_SHARE (1 / 256.0) /* of the ceiling: below it nothing is looked for */
-#define BUDGET_S 60.0		/* per row, unless --budget says otherwise */
+#define BUDGET_S 100.0		/* per row, unless --budget says otherwise */
 #define CAPACITY_S 0.3
 #define REPEATS_MAX 1 /* of an observation that the host disturbed */
 /* Started less of the plan, and late by more at the end: overload, whatever the
@@ -74,6 +83,9 @@ struct observer {
 	uint32_t k; /* trials so far: each has a stream of its own */
 	double best_ns[INTERVAL_WATCHES];
 	struct progress *progress;
+	bool proven;	/* a claim held */
+	double least_s; /* for a claim */
+	struct plan_watch watches[INTERVAL_WATCHES];
 };
 
 static double percentile_of(const struct trial *trial, const struct plan_slo *slo)
@@ -107,28 +119,69 @@ static bool overloaded(const struct trial *trial)
 	return (double)ops < HAD_MIN * (double)planned && late_ns > LATE_NS;
 }
 
-static void judge(const struct trial *trial, uint32_t slo, const struct plan_slo *what,
-		  double alpha, struct plan_claim *ret)
+static void begin_watch(struct observer *observer, double seconds, double alpha)
+{
+	const struct plan_request *request = observer->request;
+
+	for (uint32_t i = 0; i < request->nr_slos; i++) {
+		struct plan_watch *watch = &observer->watches[i];
+
+		watch->nr = watch->checked = 0;
+		watch->held = false;
+		watch->quantile = request->slos[i].quantile;
+		watch->seconds = seconds;
+		watch->alpha = alpha / request->nr_slos;
+		watch->least_s = observer->least_s;
+	}
+}
+
+static void add_block(struct observer *observer, const struct interval_figures *figures)
+{
+	for (uint32_t i = 0; i < observer->request->nr_slos; i++)
+		plan_watch_add(&observer->watches[i], (double)figures->over[i],
+			       (double)figures->watched[i]);
+}
+
+/* One promise that cannot hold is enough; that all of them do takes all. */
+static bool enough(void *arg, const struct interval_figures *figures)
+{
+	struct observer *observer = arg;
+	bool all = true;
+
+	for (uint32_t i = 0; i < observer->request->nr_slos; i++)
+		observer->watches[i].block_s = figures->seconds;
+	add_block(observer, figures);
+	for (uint32_t i = 0; i < observer->request->nr_slos; i++) {
+		if (plan_watch_is_hopeless(&observer->watches[i]))
+			return true;
+		all = all && plan_watch_holds(&observer->watches[i]);
+	}
+	return all;
+}
+
+/* The whole window anew: a worker may have written a block late. */
+static void take_blocks(struct observer *observer, const struct trial *trial)
 {
 	uint32_t nr = trial->nr_intervals;
-	double *over = calloc(nr + 1, sizeof(*over)), *watched = calloc(nr + 1, sizeof(*watched));
 
 	/* What is left of the last interval is no block, but is part of the time. */
 	if (nr > 1 && trial->intervals[nr - 1].seconds < trial->intervals[0].seconds / 2)
 		nr--;
-	for (uint32_t i = 0; over && watched && i < nr; i++) {
-		over[i] = (double)trial->intervals[i].over[slo];
-		watched[i] = (double)trial->intervals[i].watched[slo];
+	for (uint32_t i = 0; i < observer->request->nr_slos; i++) {
+		observer->watches[i].nr = 0;
+		observer->watches[i].block_s = BLOCK_NS * 1e-9 *
+					       fmax(1, round(trial->intervals[0].seconds /
+							     (BLOCK_NS * 1e-9)));
 	}
-	plan_claim_judge(over ? over : watched, watched, over && watched ? nr : 0,
-			 nr ? trial->intervals[0].seconds : 0, what->quantile, alpha, ret);
-	free(over);
-	free(watched);
+	for (uint32_t i = 0; i < nr; i++)
+		add_block(observer, &trial->intervals[i]);
 }
 
-static int run_trial(struct observer *observer, double load, double seconds, struct trial *trial)
+static int run_trial(struct observer *observer, double load, double seconds, double alpha,
+		     struct trial *trial)
 {
 	const struct plan_request *request = observer->request;
+	const struct trial_end end = { enough, observer };
 	struct point point = *observer->row->point;
 
 	if (observer->row->by_procs) {
@@ -144,8 +197,9 @@ static int run_trial(struct observer *observer, double load, double seconds, str
 	for (uint32_t i = 0; i < request->nr_slos; i++)
 		point.params.watch[i] = (struct interval_watch){ request->slos[i].classes,
 								 request->slos[i].bound_ns };
+	begin_watch(observer, seconds, alpha);
 	progress_show(observer->progress, point.name, load);
-	supervise_trial(&point, observer->k++, trial);
+	supervise_trial_until(&point, observer->k++, &end, trial);
 	observer->progress->done++;
 	if (supervise_interrupted())
 		return -EINTR;
@@ -154,6 +208,7 @@ static int run_trial(struct observer *observer, double load, double seconds, str
 			 trial->reason);
 		return -EIO;
 	}
+	take_blocks(observer, trial);
 	return 0;
 }
 
@@ -163,14 +218,15 @@ static int observe(void *arg, double alpha, struct plan_look *look)
 	const struct plan_request *request = observer->request;
 	struct plan_row *row = observer->row;
 	enum plan_verdict worst = PLAN_MEETS;
+	struct plan_claim claims[INTERVAL_WATCHES];
 	struct trial trial = { 0 };
-	int r = run_trial(observer, look->load, look->seconds, &trial);
+	int r = run_trial(observer, look->load, look->seconds, alpha, &trial);
 
 	/* By the host's signals alone, so that what is thrown away was not chosen. */
 	for (int again = 0; !r && trial.noise.disturbed && again < REPEATS_MAX; again++) {
 		trial_free(&trial);
 		row->disturbed++;
-		r = run_trial(observer, look->load, look->seconds, &trial);
+		r = run_trial(observer, look->load, look->seconds, alpha, &trial);
 	}
 	look->seconds = trial.seconds;
 	look->needs_s = 0;
@@ -178,22 +234,14 @@ static int observe(void *arg, double alpha, struct plan_look *look)
 		const struct plan_slo *slo = &request->slos[i];
 		struct plan_claim claim;
 		double ns = percentile_of(&trial, slo);
-		enum plan_verdict verdict = PLAN_MEETS;
+		enum plan_verdict verdict = plan_watch_judge(&observer->watches[i], &claim);
 
-		judge(&trial, i, slo, alpha > 0 ? alpha / request->nr_slos : ALPHA, &claim);
-		if (!(claim.share <= 1 - slo->quantile))
-			verdict = PLAN_BREAKS;
-		else if (alpha > 0 && !claim.holds)
-			verdict = PLAN_UNPROVEN;
 		worst = verdict > worst ? verdict : worst;
 		/* NaN: nothing would do; it stays. */
 		look->needs_s = claim.needs_s > look->needs_s || isnan(claim.needs_s) ?
 					claim.needs_s :
 					look->needs_s;
-		if (alpha > 0) {
-			row->claims[i] = claim;
-			row->percentile_ns[i] = ns;
-		}
+		claims[i] = claim;
 		observer->best_ns[i] = ns;
 	}
 	if (!r && worst != PLAN_BREAKS && overloaded(&trial)) {
@@ -201,6 +249,13 @@ static int observe(void *arg, double alpha, struct plan_look *look)
 		look->late = true;
 	}
 	look->verdict = worst;
+	/* A climb that failed says nothing of what is answered. */
+	for (uint32_t i = 0; !r && alpha > 0 && i < request->nr_slos; i++)
+		if (worst == PLAN_MEETS || !observer->proven) {
+			row->claims[i] = claims[i];
+			row->percentile_ns[i] = observer->best_ns[i];
+		}
+	observer->proven |= !r && alpha > 0 && worst == PLAN_MEETS;
 	if (!r && worst == PLAN_BREAKS)
 		/* The last one that broke is the closest above what is found. */
 		for (uint32_t i = 0; i < request->nr_slos; i++)
@@ -261,7 +316,8 @@ static int answer_row(struct observer *observer, double budget_s)
 		.step = STEP,
 		.whole = row->by_procs,
 		.look_s = LOOK_S,
-		.claim_s = CLAIM_S,
+		.claim_s = row->by_procs ? CLAIM_S : CLAIM_RATE_S,
+		.retries = row->by_procs ? 0 : RETRIES_RATE,
 		.budget_s = budget_s,
 		.alpha = ALPHA,
 		.observe = observe,
@@ -287,9 +343,11 @@ static int answer_row(struct observer *observer, double budget_s)
 	for (uint32_t i = 0; i < observer->request->nr_slos; i++) {
 		double needs = 3.2 * PLAN_STALL_S / (1 - observer->request->slos[i].quantile);
 
-		system.claim_s = fmax(system.claim_s, 1.25 * needs);
+		system.claim_s = fmax(system.claim_s, 1.4 * needs);
 		system.look_s = fmax(system.look_s, fmin(needs / 5, 5));
 	}
+	system.claim_max_s = system.claim_s * (row->by_procs ? CLAIM_TIMES : CLAIM_TIMES_RATE);
+	observer->least_s = system.claim_s;
 	plan_search(&system, &row->search);
 	return row->search.error;
 }
@@ -319,7 +377,9 @@ int plan_slo_run(const struct plan_request *request, struct plan_row **ret_rows)
 	}
 	progress_begin(&progress, !request->quiet, 0);
 	for (int k = 0; k < nr; k++) {
-		struct observer observer = { request, &rows[k], 0, { 0 }, &progress };
+		struct observer observer = { .request = request,
+					     .row = &rows[k],
+					     .progress = &progress };
 		double budget = request->budget_s > 0 ? request->budget_s / nr : BUDGET_S;
 
 		if (answer_row(&observer, budget) == -EINTR)

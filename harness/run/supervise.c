@@ -193,9 +193,6 @@ static int measure_by_time(struct run *run)
 	return run_wait_stage(run, STAGE_DONE);
 }
 
-/* What is told ahead, so that no worker has passed it when it hears of it. */
-#define PLAN_AHEAD_NS 2000000u
-
 static uint64_t ticks_of(uint64_t ns)
 {
 	return (uint64_t)((double)ns / shmht_ns_per_tick());
@@ -238,6 +235,13 @@ static int measure_open(struct run *run)
 		return -1;
 	legs_end_drain(run);
 	return 0;
+}
+
+void run_end_plan(struct run *run)
+{
+	run->t_end = shmht_ticks() + ticks_of(PLAN_AHEAD_NS);
+	atomic_store(&run->control->plan_last, run->t_end);
+	atomic_store(&run->control->plan_stop, run->t_end);
 }
 
 static int measure_by_ops(struct run *run)
@@ -476,6 +480,14 @@ void supervise_trial_in_turns(const struct point *point, uint32_t k, struct turn
 			      struct trial *ret_trial)
 {
 	struct run run = { .point = point, .trial = ret_trial, .k = k, .turns = turns };
+
+	run_trial(&run);
+}
+
+void supervise_trial_until(const struct point *point, uint32_t k, const struct trial_end *end,
+			   struct trial *ret_trial)
+{
+	struct run run = { .point = point, .trial = ret_trial, .k = k, .end = end };
 
 	run_trial(&run);
 }

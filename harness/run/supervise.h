@@ -49,6 +49,18 @@ void supervise_trial_in_turns(const struct point *point, uint32_t k, struct turn
 			      struct trial *ret_trial);
 
 /*
+ * Of an open loop without phases. After each interval of the window `enough` is asked, with the
+ * figures of the one before it: by then every worker that runs has written those. True ends the
+ * window then and there; what was planned after it was never planned.
+ */
+struct trial_end {
+	bool (*enough)(void *arg, const struct interval_figures *figures);
+	void *arg;
+};
+void supervise_trial_until(const struct point *point, uint32_t k, const struct trial_end *end,
+			   struct trial *ret_trial);
+
+/*
  * A trial in which the workers count their system calls (kernel.h), and no other figure
  * is one: the operations of trial 0, in a window that is as short as counting allows.
  */

@@ -10,6 +10,9 @@
 #include "target/target.h"
 #include "worker/worker.h"
 
+/* What is told ahead, so that no worker has passed it when it hears of it. */
+#define PLAN_AHEAD_NS 2000000u
+
 struct child {
 	pid_t pid; /* 0: reaped */
 	bool stopped;
@@ -35,8 +38,9 @@ struct run {
 	struct noise_mark mark;	      /* before it */
 	struct time_series series;
 	struct standstill still;
-	struct turns *turns; /* NULL: one window */
-	bool counts_calls;   /* and no other figure: supervise_kernel_trial() */
+	struct turns *turns;	     /* NULL: one window */
+	const struct trial_end *end; /* NULL: as long as the point says */
+	bool counts_calls;	     /* and no other figure: supervise_kernel_trial() */
 };
 
 /* The signal that ends the run, or 0; without taking a pending one. */
@@ -53,6 +57,8 @@ void run_trial(struct run *run);
 void run_set_phase(struct run *run, enum phase phase);
 int run_wait_stage(struct run *run, enum stage wanted);
 int run_wait_until(struct run *run, uint64_t deadline_ns);
+/* An open loop's plan ends now: nothing that is due later was ever planned. */
+void run_end_plan(struct run *run);
 /* supervise_legs.c: the same, in the order of a trial. */
 int legs_run_load(struct run *run);
 int legs_run_closed(struct run *run);

@@ -44,11 +44,35 @@ static bool all_done(const struct run *run)
 	return true;
 }
 
+/* Until the plan's end, or until somebody has seen enough of it. */
+static int wait_until_enough(struct run *run, uint64_t plan_end)
+{
+	struct interval_figures figures;
+	uint32_t seen = 0; /* intervals shown */
+
+	while (shmht_monotonic_ns() < plan_end) {
+		uint64_t next = series_next_ns(&run->series);
+
+		if (run_wait_until(run, next < plan_end ? next : plan_end))
+			return -1;
+		if (!series_previous(&run->series, seen, &figures))
+			continue;
+		seen++;
+		if (!run->end->enough(run->end->arg, &figures))
+			continue;
+		run_end_plan(run);
+		return run_wait_until(run, shmht_monotonic_ns() + PLAN_AHEAD_NS);
+	}
+	return 0;
+}
+
 int legs_run_open(struct run *run, uint64_t begin_ns)
 {
 	const struct params *params = &run->point->params;
 	uint64_t end = begin_ns + legs_window_ns(params), now;
 
+	if (run->end && !params->nr_legs)
+		return wait_until_enough(run, end);
 	if (run_wait_until(run, begin_ns + legs_plan_ns(params)))
 		return -1;
 	while (!all_done(run) && (now = shmht_monotonic_ns()) < end)

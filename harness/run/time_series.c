@@ -65,14 +65,24 @@ static int merge_interval(const struct time_series *series, uint32_t number,
 }
 
 /* One interval late: by now every worker that runs has cut it. */
-static void show_previous(const struct time_series *series, uint32_t number)
+bool series_previous(const struct time_series *series, uint32_t number,
+		     struct interval_figures *ret)
 {
-	struct interval_figures figures = { .seconds = (double)series->interval_ns * 1e-9 };
+	if ((series->word & PHASE_MASK) != PHASE_MEASURE ||
+	    (series->word >> PHASE_BITS) < number + 2)
+		return false;
+	*ret = (struct interval_figures){ .seconds = (double)series->interval_ns * 1e-9 };
+	ret->start_s = ret->seconds * number;
+	return merge_interval(series, number, ret) == 0;
+}
 
-	if (!supervise_on_interval || series->hidden || number < 1)
-		return;
-	figures.start_s = figures.seconds * (number - 1);
-	if (merge_interval(series, number - 1, &figures) == 0)
+static void show_previous(const struct time_series *series)
+{
+	uint32_t over = series->word >> PHASE_BITS;
+	struct interval_figures figures;
+
+	if (supervise_on_interval && !series->hidden && over >= 2 &&
+	    series_previous(series, over - 2, &figures))
 		supervise_on_interval(series->point, &figures);
 }
 
@@ -102,14 +112,14 @@ void series_tick(struct time_series *series)
 	    shmht_monotonic_ns() < series_next_ns(series))
 		return;
 	/* What workers wrote at the end before this one. */
-	if (phase == PHASE_WARMUP) {
+	if (phase == PHASE_WARMUP)
 		note_ops(series);
-	} else {
+	else
 		series->edges[number] = shmht_ticks();
-		show_previous(series, number);
-	}
 	series->word += 1u << PHASE_BITS;
 	atomic_store(&series->control->phase, series->word);
+	if (phase == PHASE_MEASURE)
+		show_previous(series);
 }
 
 bool series_is_steady(const struct time_series *series, double slope)

@@ -40,6 +40,9 @@ void series_set_leg(struct time_series *series, uint32_t leg);
 uint64_t series_next_ns(const struct time_series *series);
 /* Begins the next interval if it is time. */
 void series_tick(struct time_series *series);
+/* The figures of an interval of the window; false: it, or the one after it, is not over. */
+bool series_previous(const struct time_series *series, uint32_t number,
+		     struct interval_figures *ret);
 bool series_is_steady(const struct time_series *series, double slope);
 /* 0 or -ENOMEM. The last interval is partial: it has its real length. */
 int series_collect(struct time_series *series, uint64_t t_start, uint64_t t_end,

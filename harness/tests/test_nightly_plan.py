@@ -122,11 +122,20 @@ class Whole(Case):
     def test_plan_is_right(self):
         said = self.nightly("rate", "processes", FAKE_SWEEP_S="2")
         self.assertEqual(said.count("plan right 3 of 3"), 2)
-        # Ten times what it is at half of the ceiling, 600 of 1000 k: 250 us; so 2.5 ms, 960 k.
-        self.assertIn("rate: search.p99<=2500000ns, 57 loads up to 1.2e+06 op/s", said)
+        # Ten times what it is at half of the capacity, 600 of 1000 k: 250 us; so 2.5 ms, 960 k.
+        self.assertIn("rate: search.p99<=2500000ns, 57 loads up to 1.5e+06 op/s", said)
         self.assertRegex(said, r"truth 9\.\d+e\+05 op/s to")
-        # 13.3 processes of 75 k each. At 8 of them 250 us: up to 2.5 ms, 12.8.
-        self.assertIn("truth 12 processes to 12 processes", said)
+        # 10.7 processes of 93.75 k each. At 6 of them 229 us: up to 2.3 ms, 10.2.
+        self.assertIn("truth 10 processes to 10 processes", said)
+
+    def test_the_truth_is_inside_the_range(self):
+        # An open loop that has more than the closed one: 1.4 M. 1.32 M keep 1.75 ms.
+        said = self.nightly("rate", FAKE_SWEEP_S="2", FAKE_CAPACITY="1.4e6")
+        self.assertIn("truth 1.296e+06 op/s to", said)
+        # So much that 1.5 M is not twice as late as 600 k: a capacity of 1.5 M is tried.
+        said = self.nightly("rate", FAKE_SWEEP_S="2", FAKE_CAPACITY="2.9e6")
+        self.assertIn("57 loads up to 1.875e+06 op/s", said)
+        self.assertIn("truth 1.399e+06 op/s to", said)
 
     def test_rounds_are_kept(self):
         keep = self.path("kept.json")
@@ -135,20 +144,20 @@ class Whole(Case):
             self.assertIn("%d of 3 rounds so far" % k, said)
         # The promise is the first call's, whatever the machine is now.
         said = self.nightly("processes", FAKE_SWEEP_S="2", KEEP=keep, FAKE_CAPACITY="1.1e6")
-        self.assertIn("processes: search.p99<=2500000ns, 16 loads", said)
+        self.assertIn("processes: search.p99<=2285714ns, 16 loads", said)
         self.assertEqual(said.count("sweep: "), 1)
-        self.assertIn("truth 12 processes to 14 processes; plan right 3 of 3", said)
+        self.assertIn("truth 10 processes to 11 processes; plan right 3 of 3", said)
         self.nightly("processes", code=2, KEEP=keep, SWEEP_S="4")
 
     def test_a_disturbed_load_is_observed_again(self):
         # At first each load below the one that breaks it is disturbed, and breaks it.
         said = self.nightly("processes", FAKE_SWEEP_S="2", FAKE_DISTURBED=self.path("disturbed"))
-        self.assertIn("truth 12 processes to 12 processes", said)
+        self.assertIn("truth 10 processes to 10 processes", said)
 
     def test_a_schedule_that_nothing_keeps_is_halved(self):
-        # 1.2 M, 600 k, 300 k: half of that has 100 us / (1 - 150 / 200).
+        # A capacity of 1.2 M, 600 k, 300 k: half of that has 100 us / (1 - 150 / 200).
         said = self.nightly("rate", code=1, FAKE_CAPACITY="2e5")
-        self.assertIn("rate: search.p99<=4000000ns, 57 loads up to 3e+05 op/s", said)
+        self.assertIn("rate: search.p99<=4000000ns, 57 loads up to 3.75e+05 op/s", said)
         self.assertIn("plan right 3 of 3", said)
         self.assertIn("undecided: p99 is inf", self.nightly("rate", code=3, FAKE_CAPACITY="1"))
 

@@ -319,6 +319,42 @@ static void test_intervals_add_up(void **state)
 	}
 }
 
+/* Asked once an interval, of each in turn. */
+static bool after_three(void *arg, const struct interval_figures *figures)
+{
+	uint32_t *nr = arg;
+
+	assert_float_equal(figures->start_s, 0.02 * *nr, 1e-9);
+	assert_true(figures->ops > 0);
+	return ++*nr == 3;
+}
+
+static void test_a_window_that_ends_early(void **state)
+{
+	struct loaded loaded = load_text("[a]\nprocs = 2\nrate = 20k\narrival = constant\n"
+					 "capacity = 1k\nduration = 5s\nwarmup = 20ms\n"
+					 "interval = 20ms\n");
+	uint32_t nr = 0;
+	const struct trial_end end = { after_three, &nr };
+	struct trial trial;
+
+	(void)state;
+	supervise_trial_until(&loaded.scenario->points[0], 0, &end, &trial);
+	assert_int_equal(trial.status, TRIAL_OK);
+	assert_int_equal(nr, 3);
+	assert_true(trial.seconds > 0.075 && trial.seconds < 4);
+	assert_true(trial.nr_intervals >= 4);
+	for (uint32_t w = 0; w < 2; w++) {
+		const struct worker_result *result = &trial.workers[w];
+
+		/* What was due after the end counts as little as what the end cut off. */
+		assert_true(fabs((double)result->planned - 10e3 * trial.seconds) <= 2);
+		assert_true(result->planned <= result->ops + result->backlog + 1);
+	}
+	trial_free(&trial);
+	unload(&loaded);
+}
+
 static void test_intervals_are_bounded(void **state)
 {
 	uint64_t interval_ns;
@@ -372,6 +408,7 @@ int main(void)
 		cmocka_unit_test(test_rate_that_cannot_be_had),
 		cmocka_unit_test(test_more_workers_than_cpus_sleep),
 		cmocka_unit_test(test_intervals_add_up),
+		cmocka_unit_test(test_a_window_that_ends_early),
 		cmocka_unit_test(test_intervals_are_bounded),
 		cmocka_unit_test(test_steady_or_cap),
 		cmocka_unit_test(test_slope),

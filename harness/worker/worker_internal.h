@@ -47,6 +47,7 @@ struct worker {
 	/* open loop */
 	struct arrival arrival;
 	uint64_t planned; /* ticks */
+	bool counted;	  /* it is in result.planned */
 	bool was_free;	  /* before the planned start of the present operation */
 };
 

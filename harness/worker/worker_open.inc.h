@@ -118,11 +118,12 @@ static void count_backlog(struct worker *w)
 	uint64_t measure = atomic_load(&w->job->control->plan_measure);
 	const uint64_t most = 20000000; /* draws, some 0.2 s: then it is estimated */
 
-	if (w->planned >= last || stop == UINT64_MAX)
+	if (stop == UINT64_MAX)
+		return;
+	result->planned -= w->counted; /* the one in hand, maybe by a plan that ended earlier */
+	if (w->planned >= last)
 		return;
 	result->backlog_late_ns = (uint64_t)((double)(stop - w->planned) * w->job->ns_per_tick);
-	if (w->planned >= measure)
-		result->planned--; /* the one in hand was counted */
 	for (; w->planned < last && result->backlog < most; result->backlog++) {
 		result->planned += w->planned >= measure;
 		w->planned = plan_ticks(w, arrival_next(&w->arrival));
@@ -152,9 +153,9 @@ static void plan_next(struct worker *w)
 	if (!w->measuring && measure != UINT64_MAX &&
 	    (w->planned >= measure || shmht_ticks() >= measure))
 		begin_window(w);
-	w->part->result.planned += w->planned >= measure &&
-				   w->planned < atomic_load_explicit(&control->plan_last,
-								     memory_order_relaxed);
+	w->counted = w->planned >= measure &&
+		     w->planned < atomic_load_explicit(&control->plan_last, memory_order_relaxed);
+	w->part->result.planned += w->counted;
 }
 
 static inline __attribute__((always_inline)) void loop_open(struct worker *w, bool verify,
