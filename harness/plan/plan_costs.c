@@ -277,22 +277,47 @@ static int measure_two(struct shared *shared, const uint16_t *cpus, struct host_
 	return measure_lines(shared, cpus, ret);
 }
 
+static struct shared *map_shared(void)
+{
+	struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return shared == MAP_FAILED ? NULL : shared;
+}
+
 int host_costs_measure(struct host_costs *ret)
 {
 	uint16_t cpus[2] = { 0 };
 	unsigned int nr = host_cpus_allowed(cpus, 2);
-	struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct shared *shared = map_shared();
 	int r;
 
-	if (shared == MAP_FAILED)
-		return -errno;
+	if (!shared)
+		return -ENOMEM;
 	*ret = (struct host_costs){ 0 };
 	if (nr < 2)
 		cpus[1] = cpus[0];
 	measure_alone(shared, ret);
 	r = measure_one(shared, cpus[0], ret);
 	r = r ? r : measure_two(shared, cpus, ret);
+	munmap(shared, sizeof(*shared));
+	return r;
+}
+
+int host_costs_measure_lines(struct host_costs *costs)
+{
+	struct shared *shared;
+	uint16_t cpus[2];
+	int r;
+
+	costs->transfer = costs->upgrade = costs->invalidate = 0;
+	if (host_cpus_allowed(cpus, 2) < 2)
+		return 0;
+	shared = map_shared();
+	if (!shared)
+		return -ENOMEM;
+	costs->atomic = cost_alone(shared, swap_word);
+	r = measure_lines(shared, cpus, costs);
 	munmap(shared, sizeof(*shared));
 	return r;
 }

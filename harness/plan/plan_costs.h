@@ -38,6 +38,10 @@ extern const struct host_cost_name {
 
 /* 0 or a negative errno: -ETIME when the machine does not let the processes run. */
 int host_costs_measure(struct host_costs *ret_costs);
+/* The cost of a line's way alone (transfer, upgrade, invalidate; all 0 on one CPU) into
+ * costs, in about 20 ms: a virtual machine's CPUs may be near to each other now and far apart
+ * a second later. Errors as above. */
+int host_costs_measure_lines(struct host_costs *costs);
 /* Each cost's median. */
 void host_costs_median(const struct host_costs *costs, size_t nr, struct host_costs *ret_costs);
 

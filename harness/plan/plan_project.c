@@ -6,18 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run/kernel.h"
 #include "run/pin.h"
-#include "run/progress.h"
-#include "run/supervise.h"
 #include "scenario/units.h"
 #include "stats/stats.h"
-#include "worker/rng.h"
 
 #define TRIAL_NS 120000000u
 #define WARMUP_NS 20000000u
-#define LOOK_NS 100000u
-#define TYPICAL 10 /* times the median: what is longer is no section of its own */
 #define REFERENCE "ticket"
 
 static const uint32_t checked_at[PROJECT_CHECKS] = { 1, 2, 3, 4, 6, 8 };
@@ -120,100 +114,85 @@ static int find_rows(const struct scenario *scenario, struct project *project)
 	return project->nr ? 0 : -ENODATA;
 }
 
-/* ---- measuring --------------------------------------------------------- */
+/* ---- the model --------------------------------------------------------- */
 
-static void take_locks(const struct trial *trial, struct project_cell *cell)
+/* What sections are longer by where two processes use the table, over what a line's way was
+ * then: least squares through the origin, for the far ones say most. It is the load's, and
+ * all of its locks together have it less by chance: their sections are short. */
+static double lines_of(const struct project *project, const struct project_row *row)
 {
-	double acquired = 1, contended = 0;
+	double product = 0, square = 0;
 
-	for (uint32_t w = 0; w < trial->nr_workers; w++) {
-		const struct shmht_lock_stats *lock = &trial->workers[w].lock;
+	for (uint32_t i = 0; i < project->nr; i++) {
+		const struct project_cell *cells = project->rows[i].cells;
 
-		acquired += (double)lock->acquired;
-		contended += (double)lock->contended;
-		hist_merge(&cell->section, &trial->workers[w].held);
-	}
-	cell->contended[cell->nr] = contended / acquired;
-	cell->looks += trial->looks;
-	cell->looks_held += trial->looks_held;
-}
+		if (*project->rows[i].refused ||
+		    !same_load(&project->rows[i].params, &row->params, true))
+			continue;
+		for (int k = 0; k < PROJECT_ROUNDS; k++) {
+			const struct project_figures *one = &cells[0].rounds[k];
+			const struct project_figures *two = &cells[1].rounds[k];
+			double longer = two->section_ns - one->section_ns;
 
-static int measure(const struct project_row *row, struct project_cell *cell, uint32_t round,
-		   struct progress *progress)
-{
-	struct point point = *row->point;
-	struct trial trial = { 0 };
-
-	point.params = row->params;
-	point.params.procs = cell->procs;
-	/* Up to two, sections are timed; of one, it is looked at from the idle CPU. */
-	point.params.latency = cell->procs <= 2 ? LATENCY_SAMPLED : LATENCY_OFF;
-	supervise_look_every_ns = cell->procs == 1 ? LOOK_NS : 0;
-	progress_show(progress, point.name, 0);
-	supervise_trial(&point, round, &trial);
-	supervise_look_every_ns = 0;
-	progress->done++;
-	if (trial.status == TRIAL_OK && trial.seconds > 0 && trial.ops) {
-		take_locks(&trial, cell);
-		cell->values[cell->nr++] = (double)trial.ops / trial.seconds;
-	}
-	trial_free(&trial);
-	return supervise_interrupted() ? -EINTR : 0;
-}
-
-/* Costs of the host, rows and numbers of processes in turn, so that a disturbance falls on
- * all of them. */
-static int measure_all(struct project *project, bool quiet)
-{
-	struct host_costs hosts[PROJECT_ROUNDS];
-	struct progress progress;
-	int r = 0;
-
-	progress_begin(&progress, !quiet, project->nr * PROJECT_ROUNDS * PROJECT_CHECKS);
-	for (uint32_t round = 0; !r && round < PROJECT_ROUNDS; round++) {
-		r = host_costs_measure(&hosts[round]);
-		for (uint32_t k = 0; !r && k < project->nr; k++) {
-			struct project_row *row = &project->rows[k];
-
-			for (int i = 0; !r && i < (row->reference ? 2 : PROJECT_CHECKS); i++)
-				r = *row->refused ? 0 :
-						    measure(row, &row->cells[i], round, &progress);
+			if (!(one->ops_per_s > 0) || !(two->ops_per_s > 0) || isnan(longer))
+				continue;
+			product += longer * two->transfer;
+			square += two->transfer * two->transfer;
 		}
 	}
-	progress_end(&progress);
-	if (!r)
-		host_costs_median(hosts, PROJECT_ROUNDS, &project->host);
-	return r;
+	return square > 0 ? fmax(0, product / square) : NAN;
 }
 
-/* Without those in which the CPU stood still. */
-static double mean_section(const struct hist *hist, double median)
+static double median_of(const double *values, size_t nr)
 {
-	double sum = 0, nr = 0;
+	struct interval interval;
 
-	for (uint32_t i = 0; i < HIST_BUCKETS && hist_bucket_value(i) <= TYPICAL * median; i++) {
-		sum += (double)hist->buckets[i] * hist_bucket_value(i);
-		nr += (double)hist->buckets[i];
-	}
-	return nr > 0 ? sum / nr : NAN;
+	stats_median_interval(values, nr, &interval);
+	return interval.median;
 }
 
 static void summarize(struct project_cell *cell)
 {
-	double half = hist_percentile(&cell->section, 0.5);
+	double rates[PROJECT_ROUNDS], busy[PROJECT_ROUNDS];
 	struct interval interval;
 
-	stats_median_interval(cell->values, cell->nr, &interval);
+	cell->nr = 0;
+	for (int k = 0; k < PROJECT_ROUNDS; k++) {
+		const struct project_figures *figures = &cell->rounds[k];
+
+		if (!(figures->ops_per_s > 0))
+			continue;
+		rates[cell->nr] = figures->ops_per_s;
+		busy[cell->nr++] = figures->contended;
+	}
+	stats_median_interval(rates, cell->nr, &interval);
 	cell->median = interval.median;
 	cell->low = interval.low;
 	cell->high = interval.high;
-	stats_median_interval(cell->contended, cell->nr, &interval);
-	cell->busy = interval.median;
-	cell->section_ns = mean_section(&cell->section, half);
-	cell->section_p90_p50_ns = hist_percentile(&cell->section, 0.9) - half;
+	cell->busy = median_of(busy, cell->nr);
 }
 
-/* ---- the model --------------------------------------------------------- */
+/* A machine that changes its speed from round to round does so for model and measurement
+ * alike: they are compared within each. */
+static void check_cell(const struct project_row *row, struct project_cell *cell)
+{
+	double models[PROJECT_ROUNDS], busy[PROJECT_ROUNDS], logs[PROJECT_ROUNDS];
+	size_t nr = 0;
+
+	for (int k = 0; k < PROJECT_ROUNDS; k++) {
+		struct project_figures *figures = &cell->rounds[k];
+
+		project_model(row, cell, k);
+		if (!(figures->model > 0))
+			continue;
+		models[nr] = figures->model;
+		busy[nr] = figures->model_busy;
+		logs[nr++] = log(figures->model / figures->ops_per_s);
+	}
+	cell->model = median_of(models, nr);
+	cell->model_busy = median_of(busy, nr);
+	cell->off = exp(median_of(logs, nr)) - 1;
+}
 
 static void check(struct project_row *row)
 {
@@ -221,10 +200,10 @@ static void check(struct project_row *row)
 		struct project_cell *cell = &row->cells[i];
 		double off;
 
-		project_model(row, cell);
-		off = fabs(log(cell->model / cell->median));
-		if (exp(off) - 1 > row->off) {
-			row->off = exp(off) - 1;
+		check_cell(row, cell);
+		off = exp(fabs(log(cell->off + 1))) - 1;
+		if (off > row->off) {
+			row->off = off;
 			row->off_procs = cell->procs;
 		}
 	}
@@ -258,30 +237,36 @@ static void project_row(struct project_row *row, uint32_t target)
 	row->ranges[row->nr_ranges++] = project_range_at(row, target);
 }
 
+void project_judge(struct project *project)
+{
+	host_costs_median(project->hosts, PROJECT_ROUNDS, &project->host);
+	for (uint32_t k = 0; k < project->nr; k++)
+		for (int i = 0; i < PROJECT_CHECKS; i++)
+			summarize(&project->rows[k].cells[i]);
+	for (uint32_t k = 0; k < project->nr; k++) {
+		struct project_row *row = &project->rows[k];
+
+		if (row->reference || !project_model_of(&project->host, row))
+			continue;
+		row->lines = lines_of(project, row);
+		if (!project_calibrate(project->hosts, reference_of(project, row), row))
+			continue;
+		check(row);
+		project_row(row, project->target);
+	}
+	compare_orders(project);
+}
+
 int project_run(const struct scenario *scenario, uint32_t target, bool quiet, struct project *ret)
 {
 	int r;
 
 	*ret = (struct project){ .target = target };
 	r = find_rows(scenario, ret);
-	r = r ? r : measure_all(ret, quiet);
-	if (r)
-		return r;
-	for (uint32_t k = 0; k < ret->nr; k++)
-		for (int i = 0; i < PROJECT_CHECKS; i++)
-			summarize(&ret->rows[k].cells[i]);
-	for (uint32_t k = 0; k < ret->nr; k++) {
-		struct project_row *row = &ret->rows[k];
-
-		if (row->reference || !project_model_of(&ret->host, row))
-			continue;
-		if (!project_calibrate(reference_of(ret, row), row))
-			continue;
-		check(row);
-		project_row(row, target);
-	}
-	compare_orders(ret);
-	return 0;
+	r = r ? r : project_measure(ret, quiet);
+	if (!r)
+		project_judge(ret);
+	return r;
 }
 
 void project_free(struct project *project)

@@ -45,9 +45,8 @@ static void put_checks(const struct project_row *row, FILE *out)
 		if (cell->nr)
 			fprintf(out,
 				"    %-9u  %-6s %-16s  %-8s  %+4.0f %%       %4.1f %%   %5.1f %%\n",
-				cell->procs, median, range, model,
-				(cell->model / cell->median - 1) * 100, cell->busy * 100,
-				cell->model_busy * 100);
+				cell->procs, median, range, model, cell->off * 100,
+				cell->busy * 100, cell->model_busy * 100);
 		else
 			fprintf(out, "    %-9u  not measured\n", cell->procs);
 	}
@@ -70,7 +69,7 @@ static void put_ranges(const struct project_row *row, FILE *out)
 static void put_row(const struct project_row *row, FILE *out)
 {
 	struct result_glyphs glyphs = result_glyphs();
-	const struct hand_costs *costs = &row->system.costs;
+	const struct hand_costs *costs = &row->fit.system.costs;
 	char name[256], outside[32], inside[32], shared[32];
 
 	result_clean(row->point->name, 70, name, sizeof(name));
@@ -83,7 +82,7 @@ static void put_row(const struct project_row *row, FILE *out)
 	result_format_ns(costs->inside, &glyphs, inside, sizeof(inside));
 	result_format_ns(costs->shared, &glyphs, shared, sizeof(shared));
 	fprintf(out, "    %s lock: %s outside, %s inside, %s more where others work\n",
-		families[row->system.family], outside, inside, *shared ? shared : "0");
+		families[row->fit.system.family], outside, inside, *shared ? shared : "0");
 	put_checks(row, out);
 	put_ranges(row, out);
 	if (row->off > 0.25)
@@ -108,13 +107,15 @@ void project_print(const struct project *project, const char *name, FILE *out)
 			"\n  order of locks: as measured in %u of the %u pairs whose intervals "
 			"are apart\n",
 			project->same_order, project->apart);
-	fputs("\nWhat it rests on: the costs above; an operation alone, and how often another CPU "
-	      "then finds the\nlock taken; what a section takes longer with two processes. Upper "
-	      "end: every transfer of a line\ncosts as much as here, whoever else wants it. Lower "
-	      "end: four times as much (another socket), and\nwhere all who wait look at one line, "
-	      "they get it one after the other. Both ends are widened by what\nthe model was off "
-	      "here. EXTRAPOLATED: beyond four times the CPUs that were measured on. Memory\n"
-	      "bandwidth, sibling threads and clock rates of another machine are not in it.\n",
+	fputs("\nWhat it rests on: the costs above, of each round by itself, and the way of a line "
+	      "around each trial;\nan operation alone, and how often another CPU then finds the lock "
+	      "taken; what a section takes longer\nwith two processes. Off by: the median of the "
+	      "rounds, each with the costs of its own time. Upper\nend: every transfer of a line "
+	      "costs as much as here, whoever else wants it. Lower end: four times as\nmuch (another "
+	      "socket), and where all who wait look at one line, they get it one after the other.\n"
+	      "Both ends are widened by what the model was off here. EXTRAPOLATED: beyond four times "
+	      "the CPUs that\nwere measured on. Memory bandwidth, sibling threads and clock rates of "
+	      "another machine are not in it.\n",
 	      out);
 	if (project->open_loop)
 		fprintf(out, "Left out, being an open loop: %u points.\n", project->open_loop);
@@ -122,30 +123,52 @@ void project_print(const struct project *project, const char *name, FILE *out)
 
 /* ---- JSON -------------------------------------------------------------- */
 
-static json_t *costs_json(const struct hand_costs *costs)
+static json_t *costs_json(const struct project_row *row)
 {
-	return json_pack("{s:o, s:o, s:o, s:o}", "outside_ns", result_number(costs->outside),
-			 "inside_ns", result_number(costs->inside), "shared_ns",
-			 result_number(costs->shared), "spread", result_number(costs->spread));
+	const struct hand_costs *costs = &row->fit.system.costs;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "shared_lines", result_number(row->lines),
+			 "outside_ns", result_number(costs->outside), "inside_ns",
+			 result_number(costs->inside), "shared_ns", result_number(costs->shared),
+			 "spread", result_number(costs->spread));
+}
+
+/* Of the rounds in which the cell was measured. */
+static json_t *cell_rounds_json(const struct project_cell *cell)
+{
+	json_t *rounds = json_array();
+
+	for (int k = 0; k < PROJECT_ROUNDS; k++) {
+		const struct project_figures *figures = &cell->rounds[k];
+
+		if (figures->ops_per_s > 0)
+			json_array_append_new(
+				rounds, json_pack("{s:i, s:o, s:o, s:o, s:b}", "round", k,
+						  "ops_per_s", result_number(figures->ops_per_s),
+						  "model", result_number(figures->model),
+						  "transfer_ns", result_number(figures->transfer),
+						  "disturbed", (int)figures->disturbed));
+	}
+	return rounds;
+}
+
+static json_t *check_json(const struct project_cell *cell)
+{
+	return json_pack("{s:o, s:{s:o, s:o, s:o, s:o}, s:o, s:o, s:{s:o, s:o}, s:o}", "procs",
+			 result_count(cell->procs), "ops_per_s", "median",
+			 result_number(cell->median), "low", result_number(cell->low), "high",
+			 result_number(cell->high), "n", result_count(cell->nr), "model",
+			 result_number(cell->model), "off", result_number(cell->off), "contended",
+			 "measured", result_number(cell->busy), "model",
+			 result_number(cell->model_busy), "rounds", cell_rounds_json(cell));
 }
 
 static json_t *row_json(const struct project_row *row)
 {
 	json_t *checks = json_array(), *ranges = json_array();
 
-	for (int i = 0; !*row->refused && i < PROJECT_CHECKS; i++) {
-		const struct project_cell *cell = &row->cells[i];
-
-		json_array_append_new(
-			checks,
-			json_pack("{s:o, s:{s:o, s:o, s:o, s:o}, s:o, s:{s:o, s:o}}", "procs",
-				  result_count(cell->procs), "ops_per_s", "median",
-				  result_number(cell->median), "low", result_number(cell->low),
-				  "high", result_number(cell->high), "n", result_count(cell->nr),
-				  "model", result_number(cell->model), "contended", "measured",
-				  result_number(cell->busy), "model",
-				  result_number(cell->model_busy)));
-	}
+	for (int i = 0; !*row->refused && i < PROJECT_CHECKS; i++)
+		json_array_append_new(checks, check_json(&row->cells[i]));
 	for (uint32_t i = 0; i < row->nr_ranges; i++)
 		json_array_append_new(ranges,
 				      json_pack("{s:o, s:o, s:o, s:b}", "cpus",
@@ -156,10 +179,10 @@ static json_t *row_json(const struct project_row *row)
 	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name", row->point->name,
 			 "lock", row->params.lock, "not_projected",
 			 *row->refused ? json_string(row->refused) : json_null(), "family",
-			 *row->refused ? json_null() : json_string(families[row->system.family]),
-			 "costs", *row->refused ? json_null() : costs_json(&row->system.costs),
-			 "checks", checks, "off", result_number(*row->refused ? NAN : row->off),
-			 "ranges", ranges);
+			 *row->refused ? json_null() :
+					 json_string(families[row->fit.system.family]),
+			 "costs", *row->refused ? json_null() : costs_json(row), "checks", checks,
+			 "off", result_number(*row->refused ? NAN : row->off), "ranges", ranges);
 }
 
 static json_t *host_json(const struct host_costs *host)
@@ -174,13 +197,16 @@ static json_t *host_json(const struct host_costs *host)
 
 json_t *project_json(const struct project *project)
 {
-	json_t *rows = json_array();
+	json_t *rows = json_array(), *hosts = json_array();
 
 	for (uint32_t k = 0; k < project->nr; k++)
 		if (!project->rows[k].reference)
 			json_array_append_new(rows, row_json(&project->rows[k]));
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "cpus", result_count(project->target),
-			 "host_ns", host_json(&project->host), "rows", rows, "pairs_apart",
-			 result_count(project->apart), "pairs_in_order",
-			 result_count(project->same_order));
+	for (int k = 0; k < PROJECT_ROUNDS; k++)
+		json_array_append_new(hosts, host_json(&project->hosts[k]));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "cpus",
+			 result_count(project->target), "host_ns", host_json(&project->host),
+			 "host_ns_by_round", hosts, "trials_redone", result_count(project->more),
+			 "rows", rows, "pairs_apart", result_count(project->apart),
+			 "pairs_in_order", result_count(project->same_order));
 }

@@ -7,9 +7,8 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
 
-#include "plan/plan_project.h"
+#include "plan/plan_hand.h"
 
 static const enum hand_family families[] = { HAND_QUEUE, HAND_TEST_SET, HAND_PARK };
 
@@ -65,58 +64,6 @@ static void test_one_worker(void **state)
 		assert_near(simulate(&system, 0.02).ops_per_s, 1e9 / 2000, 0.005);
 		assert_true(simulate(&system, 0.02).contended == 0);
 	}
-}
-
-static struct project_row measured_alone(const char *lock, const struct host_costs *host)
-{
-	struct project_row row = { .params = { .stripes = 1, .read = SHMHT_READ_LOCKED },
-				   .cpus = 2 };
-
-	snprintf(row.params.lock, sizeof(row.params.lock), "%s", lock);
-	row.cells[0] = (struct project_cell){ .procs = 1,
-					      .median = 2e6,
-					      .looks = 1000,
-					      .looks_held = 300,
-					      .section_ns = 150,
-					      .section_p90_p50_ns = 40 };
-	row.cells[1] = (struct project_cell){ .procs = 2, .section_ns = 180 };
-	assert_true(project_model_of(host, &row));
-	return row;
-}
-
-/* What was split into its costs comes out of the model as it was: one process meets nobody,
- * and where its CPU stands still at times, that is taken out and put in again. */
-static void test_one_process_is_replayed_from_its_costs(void **state)
-{
-	static const char *const locks[] = { "spin", "tas", "ticket", "mcs", "futex", "hybrid" };
-
-	(void)state;
-	for (int gaps = 0; gaps < 2; gaps++)
-		for (size_t i = 0; i < sizeof(locks) / sizeof(locks[0]); i++) {
-			struct host_costs host = { .pause = 30,
-						   .tick = 10,
-						   .clock = 20,
-						   .stamp = 30,
-						   .atomic = 10,
-						   .transfer = 60,
-						   .invalidate = 60,
-						   .yield = 300,
-						   .change = { 800, 900 },
-						   .cold = 500,
-						   .wait_call = 400,
-						   .wake_call = 400,
-						   .quantum = 3e6,
-						   .gap_every = gaps ? 50000 : 0,
-						   .gap = gaps ? 5000 : 0 };
-			struct project_row row = measured_alone(locks[i], &host);
-			struct project_cell *one = &row.cells[0];
-
-			assert_true(project_calibrate(&row, &row));
-			assert_near(row.system.costs.inside, 0.3 * 500 / (gaps ? 1.1 : 1), 1e-9);
-			assert_near(row.system.costs.shared, 30, 1e-9);
-			project_model(&row, one);
-			assert_near(one->model, one->median, gaps ? 0.01 : 0.002);
-		}
 }
 
 /* Nobody waits for a lock that nobody holds for any time. */
@@ -430,7 +377,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_worker),
-		cmocka_unit_test(test_one_process_is_replayed_from_its_costs),
 		cmocka_unit_test(test_without_a_section_all_is_parallel),
 		cmocka_unit_test(test_a_queue_at_saturation),
 		cmocka_unit_test(test_a_crowd_at_one_line),

@@ -47,10 +47,18 @@ class Project(Case):
         # either is none to measure on, a model that is so far off has lost a cost.
         alone = ticket["checks"][0]
         self.assertTrue(0.5 < alone["model"] / alone["ops_per_s"]["median"] < 2, alone)
-        worst = max(max(check["model"] / check["ops_per_s"]["median"],
-                        check["ops_per_s"]["median"] / check["model"]) - 1
-                    for check in ticket["checks"])
+        for check in ticket["checks"]:
+            ratios = sorted(round_["model"] / round_["ops_per_s"] for round_ in check["rounds"])
+            half = len(ratios) // 2
+            middle = ratios[half] if len(ratios) % 2 else (ratios[half - 1] * ratios[half]) ** 0.5
+            self.assertAlmostEqual((check["off"] + 1) / middle, 1, places=6)
+            for round_ in check["rounds"]:
+                self.assertGreater(round_["transfer_ns"], 0)
+        worst = max(max(check["off"] + 1, 1 / (check["off"] + 1)) - 1 for check in ticket["checks"])
         self.assertAlmostEqual(ticket["off"] / worst, 1, places=6)
+        self.assertEqual(len(projection["host_ns_by_round"]), 6)
+        # Six cells, half as many again, in each round: what is refused is not measured.
+        self.assertIn(projection["trials_redone"], range(0, 3 * 6 + 1))
         self.assertEqual([range_["cpus"] for range_ in ticket["ranges"]],
                          [2 ** k for k in range(1, target.bit_length())] + [target])
         for range_ in ticket["ranges"]:
