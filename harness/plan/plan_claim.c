@@ -62,19 +62,19 @@ double plan_chi_squared_quantile(double p, double df)
 	return (low + high) / 2;
 }
 
-static double mean_of(const double *x, uint32_t n)
+double plan_mean(const double *x, uint32_t nr)
 {
 	double sum = 0;
 
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < nr; i++)
 		sum += x[i];
-	return sum / n;
+	return nr ? sum / nr : 0;
 }
 
 /* sum over i of (x[i] - mean)(x[i + lag] - mean) */
 static double covariance_sum(const double *x, uint32_t n, uint32_t lag)
 {
-	double mean = mean_of(x, n), sum = 0;
+	double mean = plan_mean(x, n), sum = 0;
 
 	for (uint32_t i = 0; i + lag < n; i++)
 		sum += (x[i] - mean) * (x[i + lag] - mean);

@@ -37,6 +37,9 @@ struct plan_claim {
 void plan_claim_judge(const double *over, const double *watched, uint32_t nr, double block_s,
 		      double quantile, double alpha, struct plan_claim *ret);
 
+/* 0 of none. */
+double plan_mean(const double *x, uint32_t nr);
+
 /* Quantile of the chi-squared distribution, df > 0 degrees of freedom, 0 < p < 1;
  * to 1e-10 relative (DLMF 8.7, 8.9, and bisection). */
 double plan_chi_squared_quantile(double p, double df);

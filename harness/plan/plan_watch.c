@@ -62,29 +62,22 @@ static bool holds_at(const struct plan_watch *watch, uint32_t check, struct plan
 	return ret->holds;
 }
 
-static double mean_of(const double *x, uint32_t nr)
-{
-	double sum = 0;
-
-	for (uint32_t i = 0; i < nr; i++)
-		sum += x[i];
-	return nr ? sum / nr : 0;
-}
-
 /* Not even if from now on nothing is over the bound. */
 bool plan_watch_is_hopeless(const struct plan_watch *watch)
 {
 	uint32_t all = blocks_in(watch, watch->seconds);
-	double watched = mean_of(watch->watched, watch->nr);
-	struct plan_watch best = *watch;
+	double watched;
+	struct plan_watch best;
 	struct plan_claim claim;
 
 	if (!watch->nr || watch->over[watch->nr - 1] == 0)
 		return false; /* it was not before either */
+	best = *watch;
+	watched = plan_mean(watch->watched, watch->nr);
 	while (best.nr < all)
 		plan_watch_add(&best, 0, watched);
 	if (watch->alpha == 0)
-		return mean_of(best.over, best.nr) > LOOK_PART * (1 - watch->quantile) * watched;
+		return plan_mean(best.over, best.nr) > LOOK_PART * (1 - watch->quantile) * watched;
 	plan_claim_judge(watch->over, watch->watched, watch->nr, watch->block_s, watch->quantile,
 			 level_of(watch, nr_checks(watch) - 1), &claim);
 	if (watch->nr >= FORETELL_BLOCKS && !(claim.needs_s <= FORETELL_TIMES * watch->seconds))

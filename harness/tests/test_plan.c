@@ -217,7 +217,7 @@ static void test_finds_rates(void **state)
 		assert_int_equal(found.answer, PLAN_FOUND);
 		assert_true(found.load <= limit && found.load > limit / 1.05);
 		assert_true(found.breaks > limit && found.breaks < limit * 1.06);
-		assert_true(found.spent_s < 40);
+		assert_true(found.spent_s < 24);
 	}
 }
 
