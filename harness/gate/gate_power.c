@@ -6,17 +6,11 @@
 
 #include "gate/gate.h"
 #include "stats/gate_stats.h"
+#include "stats/stats.h"
 #include "worker/rng.h"
 
 #define DRAWN_GATES 200
 #define POWER 0.9
-
-static int compare_doubles(const void *left, const void *right)
-{
-	double a = *(const double *)left, b = *(const double *)right;
-
-	return (a > b) - (a < b);
-}
 
 /*
  * The slowdown from which on a gate with these rounds cries REGRESSION: bounds move
@@ -70,7 +64,7 @@ int gate_smallest_found(const struct gate_rule *rule, const double *pool, size_t
 		r = critical_shift(rule, rounds, planned, critical, &shifts[i]);
 	}
 	if (!r) {
-		qsort(shifts, DRAWN_GATES, sizeof(*shifts), compare_doubles);
+		qsort(shifts, DRAWN_GATES, sizeof(*shifts), stats_ascending);
 		*ret_shift = shifts[(size_t)(POWER * DRAWN_GATES)];
 	}
 	free(shifts);

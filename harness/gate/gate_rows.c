@@ -12,6 +12,7 @@
 #include "gate/gate.h"
 #include "run/turns.h"
 #include "scenario/scenario.h"
+#include "stats/stats.h"
 
 #define UNDISTURBED 0.75
 
@@ -82,13 +83,6 @@ static double share_above(const struct hist *hist, double value)
 	return (above + 0.5) / ((double)hist->count + 1);
 }
 
-static int compare_doubles(const void *left, const void *right)
-{
-	double a = *(const double *)left, b = *(const double *)right;
-
-	return (a > b) - (a < b);
-}
-
 /* Straight between the two turns that are next to it. */
 static double quantile_of_turns(const struct gate_slice *slice, double quantile)
 {
@@ -96,7 +90,7 @@ static double quantile_of_turns(const struct gate_slice *slice, double quantile)
 	uint32_t below = (uint32_t)at;
 
 	memcpy(sorted, slice->turns, slice->nr_turns * sizeof(*sorted));
-	qsort(sorted, slice->nr_turns, sizeof(*sorted), compare_doubles);
+	qsort(sorted, slice->nr_turns, sizeof(*sorted), stats_ascending);
 	if (below + 1 == slice->nr_turns)
 		return sorted[below];
 	/* Of an empty turn there is no share. */

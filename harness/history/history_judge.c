@@ -38,14 +38,6 @@ static void take_series(const json_t *point, struct series *s)
 	}
 }
 
-static double median_of(const double *values, size_t n)
-{
-	struct interval interval;
-
-	stats_median_interval(values, n, &interval);
-	return interval.median;
-}
-
 /* More is better of a rate only. */
 static bool more_is_better(const json_t *history)
 {
@@ -68,13 +60,13 @@ static int judge_point(json_t *point, bool more)
 		r = -ENOMEM;
 	if (!r &&
 	    json_object_set_new(point, "middle",
-				result_number(median_of(s.values + (nr ? changes[nr - 1].at : 0),
-							s.nr - (nr ? changes[nr - 1].at : 0)))))
+				result_number(stats_median(s.values + (nr ? changes[nr - 1].at : 0),
+							   s.nr - (nr ? changes[nr - 1].at : 0)))))
 		r = -ENOMEM;
 	for (size_t i = 0; !r && i < nr; i++) {
 		size_t at = changes[i].at, end = i + 1 < nr ? changes[i + 1].at : s.nr;
-		double before = median_of(s.values + from, at - from);
-		double after = median_of(s.values + at, end - at);
+		double before = stats_median(s.values + from, at - from);
+		double after = stats_median(s.values + at, end - at);
 		json_t *change = json_pack("{s:i, s:f, s:f, s:f, s:f, s:b}", "at",
 					   (int)(s.skipped + at), "before", before, "after", after,
 					   "ratio", after / before, "p", changes[i].p, "better",
@@ -127,7 +119,7 @@ static void add_distances(const json_t *point, size_t since, double *far, size_t
 		from++;
 	if (from == s.nr)
 		return;
-	middle = median_of(s.logs + from, s.nr - from);
+	middle = stats_median(s.logs + from, s.nr - from);
 	for (size_t i = from; i < s.nr; i++) {
 		size_t run = whole(runs, s.skipped + i);
 		double here = fabs(s.logs[i] - middle);

@@ -215,15 +215,13 @@ static bool tell_apart(const struct project_row *reference, const struct project
 static double median_cost(const struct project_row *row, size_t offset)
 {
 	double values[PROJECT_ROUNDS];
-	struct interval interval;
 	size_t nr = 0;
 
 	for (int k = 0; k < PROJECT_ROUNDS; k++)
 		if (row->fits[k].apart)
 			values[nr++] = *(const double *)((const char *)&row->fits[k].system.costs +
 							 offset);
-	stats_median_interval(values, nr, &interval);
-	return interval.median;
+	return stats_median(values, nr);
 }
 
 bool project_calibrate(const struct host_costs *hosts, const struct project_row *reference,

@@ -15,6 +15,7 @@
 #include "run/host.h"
 #include "run/supervise.h"
 #include "shmht_clock.h"
+#include "stats/stats.h"
 
 #define DEADLINE_NS 3000000000ull
 
@@ -89,19 +90,6 @@ static int run_sides(struct shared *shared, side_fn *fn, const uint16_t *cpus, u
 	return supervise_interrupted() ? -EINTR : r;
 }
 
-static int ascending(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *figures, size_t nr)
-{
-	qsort(figures, nr, sizeof(*figures), ascending);
-	return figures[nr / 2];
-}
-
 /* ---- each cost ----------------------------------------------------------- */
 
 typedef void alone_fn(struct shared *shared);
@@ -146,7 +134,7 @@ static double cost_alone(struct shared *shared, alone_fn *fn)
 			fn(shared);
 		shared->figures[0][i] = (double)(shmht_monotonic_ns() - began) / 20;
 	}
-	return median(shared->figures[0], ROUNDS);
+	return stats_median(shared->figures[0], ROUNDS);
 }
 
 static double empty_section(struct shared *shared)
@@ -156,7 +144,7 @@ static double empty_section(struct shared *shared)
 
 		shared->figures[0][i] = (double)(shmht_ticks_ordered() - began);
 	}
-	return median(shared->figures[0], ROUNDS) * shmht_ns_per_tick();
+	return stats_median(shared->figures[0], ROUNDS) * shmht_ns_per_tick();
 }
 
 static void measure_alone(struct shared *shared, struct host_costs *ret)
@@ -201,10 +189,10 @@ static int measure_cold(struct shared *shared, const uint16_t *cpus, struct host
 
 	shared->yields = false;
 	r = r ? r : run_sides(shared, side_work_in_turn, cpus, 1);
-	alone = median(shared->figures[0], ROUNDS);
+	alone = stats_median(shared->figures[0], ROUNDS);
 	shared->yields = true;
 	r = r ? r : run_sides(shared, side_work_in_turn, cpus, 2);
-	ret->cold = median(shared->figures[0], ROUNDS) - alone - ret->change[0];
+	ret->cold = stats_median(shared->figures[0], ROUNDS) - alone - ret->change[0];
 	if (!(ret->cold > 0))
 		ret->cold = 0;
 	if (side_table)
@@ -226,17 +214,17 @@ static int measure_one(struct shared *shared, uint16_t cpu, struct host_costs *r
 		r = run_sides(shared, side_yield_in_turn, same, 2 + 2 * k);
 		if (r)
 			return r;
-		ret->change[k] = median(shared->figures[0], ROUNDS);
+		ret->change[k] = stats_median(shared->figures[0], ROUNDS);
 	}
 	r = measure_cold(shared, same, ret);
 	r = r ? r : run_sides(shared, side_wake_in_turn, same, 2);
-	ret->wake_busy = median(shared->figures[0], ROUNDS);
+	ret->wake_busy = stats_median(shared->figures[0], ROUNDS);
 	return r;
 }
 
 static double step_cost(struct shared *shared, int step, double less)
 {
-	double ns = median(shared->steps[step], LINE_ROUNDS) * shmht_ns_per_tick() - less;
+	double ns = stats_median(shared->steps[step], LINE_ROUNDS) * shmht_ns_per_tick() - less;
 
 	return ns > 0 ? ns : 0;
 }
@@ -263,13 +251,13 @@ static int measure_two(struct shared *shared, const uint16_t *cpus, struct host_
 	r = run_sides(shared, side_call_in_vain, cpus, 2);
 	if (r)
 		return r;
-	ret->wake_call = fmax(0, median(shared->figures[0], ROUNDS) - ret->stamp);
-	ret->wait_call = fmax(0, median(shared->figures[1], ROUNDS) - ret->stamp);
+	ret->wake_call = fmax(0, stats_median(shared->figures[0], ROUNDS) - ret->stamp);
+	ret->wait_call = fmax(0, stats_median(shared->figures[1], ROUNDS) - ret->stamp);
 	r = run_sides(shared, side_wake_in_turn, cpus, 2);
 	if (r)
 		return r;
-	ret->wake = median(shared->figures[0], ROUNDS);
-	ret->latency = median(shared->figures[1], ROUNDS) / 2 - ret->wake;
+	ret->wake = stats_median(shared->figures[0], ROUNDS);
+	ret->latency = stats_median(shared->figures[1], ROUNDS) / 2 - ret->wake;
 	if (ret->latency < 0)
 		ret->latency = 0;
 	if (cpus[0] == cpus[1])
@@ -329,6 +317,6 @@ void host_costs_median(const struct host_costs *costs, size_t nr, struct host_co
 	for (size_t k = 0; k < HOST_COSTS_NR; k++) {
 		for (size_t i = 0; i < nr && i < ROUNDS; i++)
 			values[i] = ((const double *)&costs[i])[k];
-		((double *)ret)[k] = median(values, nr < ROUNDS ? nr : ROUNDS);
+		((double *)ret)[k] = stats_median(values, nr < ROUNDS ? nr : ROUNDS);
 	}
 }

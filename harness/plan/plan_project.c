@@ -143,14 +143,6 @@ static double lines_of(const struct project *project, const struct project_row *
 	return square > 0 ? fmax(0, product / square) : NAN;
 }
 
-static double median_of(const double *values, size_t nr)
-{
-	struct interval interval;
-
-	stats_median_interval(values, nr, &interval);
-	return interval.median;
-}
-
 static void summarize(struct project_cell *cell)
 {
 	double rates[PROJECT_ROUNDS], busy[PROJECT_ROUNDS];
@@ -169,7 +161,7 @@ static void summarize(struct project_cell *cell)
 	cell->median = interval.median;
 	cell->low = interval.low;
 	cell->high = interval.high;
-	cell->busy = median_of(busy, cell->nr);
+	cell->busy = stats_median(busy, cell->nr);
 }
 
 /* A machine that changes its speed from round to round does so for model and measurement
@@ -189,9 +181,9 @@ static void check_cell(const struct project_row *row, struct project_cell *cell)
 		busy[nr] = figures->model_busy;
 		logs[nr++] = log(figures->model / figures->ops_per_s);
 	}
-	cell->model = median_of(models, nr);
-	cell->model_busy = median_of(busy, nr);
-	cell->off = exp(median_of(logs, nr)) - 1;
+	cell->model = stats_median(models, nr);
+	cell->model_busy = stats_median(busy, nr);
+	cell->off = exp(stats_median(logs, nr)) - 1;
 }
 
 static void check(struct project_row *row)

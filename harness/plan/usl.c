@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stats/stats.h"
 #include "worker/rng.h"
 
 #define STEPS 1000
@@ -198,13 +199,6 @@ static int by_n(const void *a, const void *b)
 	return (one > two) - (one < two);
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double one = *(const double *)a, two = *(const double *)b;
-
-	return (one > two) - (one < two);
-}
-
 /* Each n in turn is predicted from the others. NaN: some fit was impossible. */
 static double hold_out(const struct usl_data *data, size_t nr, struct usl_data *room)
 {
@@ -240,7 +234,7 @@ static double share_of(double *sorted, size_t nr, double share)
 
 static void interval_of(double *values, size_t nr, double *ret_low, double *ret_high)
 {
-	qsort(values, nr, sizeof(*values), by_value);
+	qsort(values, nr, sizeof(*values), stats_ascending);
 	*ret_low = nr ? share_of(values, nr, 0.025) : NAN;
 	*ret_high = nr ? share_of(values, nr, 0.975) : NAN;
 }

@@ -108,7 +108,7 @@ static double median_of(const json_t *parts, const char *object, const char *key
 {
 	size_t nr = 0, len = json_array_size(parts);
 	double *values = calloc(len + 1, sizeof(*values));
-	struct interval interval;
+	double median;
 
 	if (!values)
 		return NAN;
@@ -118,9 +118,9 @@ static double median_of(const json_t *parts, const char *object, const char *key
 		values[nr] = result_get_number(object ? json_object_get(part, object) : part, key);
 		nr += isfinite(values[nr]);
 	}
-	stats_median_interval(values, nr, &interval);
+	median = stats_median(values, nr);
 	free(values);
-	return interval.median;
+	return median;
 }
 
 /* NULL: no trial has any. */

@@ -125,7 +125,7 @@ static double median_min_over_max(const json_t *trials)
 {
 	size_t nr = 0, len = json_array_size(trials);
 	double *values = calloc(len + 1, sizeof(*values));
-	struct interval interval;
+	double median;
 
 	if (!values)
 		return NAN;
@@ -137,9 +137,9 @@ static double median_min_over_max(const json_t *trials)
 		values[nr] = result_get_number(json_object_get(trial, "fairness"), "min_over_max");
 		nr += isfinite(values[nr]);
 	}
-	stats_median_interval(values, nr, &interval);
+	median = stats_median(values, nr);
 	free(values);
-	return interval.median;
+	return median;
 }
 
 /* NaN: not counted in some trial, or no trial was measured. */

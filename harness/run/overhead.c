@@ -11,6 +11,7 @@
 
 #include "shmht_clock.h"
 #include "stats/hist.h"
+#include "stats/stats.h"
 #include "verify/value.h"
 #include "worker/opstream.h"
 
@@ -89,13 +90,6 @@ static __attribute__((noinline)) void run_part(struct bench *bench, enum overhea
 	}
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 void overhead_measure(struct overhead ret[OVERHEAD_NR])
 {
 	static double ns[OVERHEAD_NR][REPETITIONS];
@@ -121,7 +115,7 @@ void overhead_measure(struct overhead ret[OVERHEAD_NR])
 		ns[OVERHEAD_BETWEEN_OPS][k] -= ns[OVERHEAD_CLOCK_READ][k];
 	}
 	for (int part = 0; part < OVERHEAD_NR; part++) {
-		qsort(ns[part], REPETITIONS, sizeof(ns[part][0]), by_value);
+		qsort(ns[part], REPETITIONS, sizeof(ns[part][0]), stats_ascending);
 		ret[part].median_ns = ns[part][REPETITIONS / 2];
 		ret[part].low_ns = ns[part][REPETITIONS / 4];
 		ret[part].high_ns = ns[part][REPETITIONS * 3 / 4];

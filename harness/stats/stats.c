@@ -34,7 +34,7 @@ static void interval_none(struct interval *ret_interval, size_t n, const char *m
 	};
 }
 
-static int compare_doubles(const void *left, const void *right)
+int stats_ascending(const void *left, const void *right)
 {
 	double a = *(const double *)left, b = *(const double *)right;
 
@@ -97,7 +97,7 @@ void stats_median_interval(const double *values, size_t n, struct interval *ret_
 		return;
 	}
 	memcpy(sorted, values, n * sizeof(*sorted));
-	qsort(sorted, n, sizeof(*sorted), compare_doubles);
+	qsort(sorted, n, sizeof(*sorted), stats_ascending);
 	k = order_statistics_rank(n, &coverage);
 	*ret_interval = (struct interval){
 		.median = sorted_median(sorted, n),
@@ -108,6 +108,14 @@ void stats_median_interval(const double *values, size_t n, struct interval *ret_
 		.method = k ? "order statistics" : "none (n < 6)",
 	};
 	free(sorted);
+}
+
+double stats_median(const double *values, size_t n)
+{
+	struct interval interval;
+
+	stats_median_interval(values, n, &interval);
+	return interval.median;
 }
 
 /*
@@ -234,7 +242,7 @@ void stats_ratio_bounds(const double *a, size_t na, const double *b, size_t nb, 
 		interval_none(ret_interval, na + nb, "none (a value is not positive and finite)");
 		goto out;
 	}
-	qsort(diffs, pairs, sizeof(*diffs), compare_doubles);
+	qsort(diffs, pairs, sizeof(*diffs), stats_ascending);
 	ratio_from_differences(diffs, na, nb, tail, rows, ret_interval);
 out:
 	free(rows);

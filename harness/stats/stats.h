@@ -29,6 +29,12 @@ struct interval {
  */
 void stats_median_interval(const double *values, size_t n, struct interval *ret_interval);
 
+/* The same median alone. */
+double stats_median(const double *values, size_t n);
+
+/* For qsort() of doubles without NaN. */
+int stats_ascending(const void *left, const void *right);
+
 /*
  * Ratio b/a of two samples of positive values: Hodges-Lehmann estimate on logs
  * with the exact Mann-Whitney interval (Hollander, Wolfe and Chicken, 4.3).
