@@ -23,6 +23,7 @@
 #include "worker/opstream.h"
 
 #define SETS_MAX 256
+#define JITTER_NS 50000000u
 
 struct run_options {
 	struct scenario_request request;
@@ -311,6 +312,7 @@ int run_scenarios(const struct run_kind *kind, int argc, char **argv)
 	struct scenario *scenario;
 	struct timespec started;
 	struct overhead overhead[OVERHEAD_NR];
+	struct jitter jitter;
 	const char *refusal;
 	FILE *human = stdout;
 	json_t *result;
@@ -348,9 +350,10 @@ int run_scenarios(const struct run_kind *kind, int argc, char **argv)
 	clock_gettime(CLOCK_REALTIME, &started);
 	supervise_init();
 	overhead_measure(overhead);
+	jitter_measure(JITTER_NS, &jitter);
 	build = result_begin(scenario, started);
 	if (build)
-		result_set_overhead(build, overhead);
+		result_set_overhead(build, overhead, &jitter);
 	if (opt.live && isatty(STDERR_FILENO))
 		supervise_on_interval = show_interval;
 	sig = measure(kind, scenario, &opt, build);

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "run/overhead.h"
+#include "run/jitter.h"
 #include "run/trial.h"
 #include "scenario/scenario.h"
 
@@ -21,7 +22,8 @@ struct result_build; /* opaque: a document under construction */
 /* host{} and tool{} are filled in here. started: CLOCK_REALTIME. */
 struct result_build *result_begin(const struct scenario *scenario, struct timespec started);
 /* What measuring costs here; without it the document says null. */
-void result_set_overhead(struct result_build *build, const struct overhead parts[OVERHEAD_NR]);
+void result_set_overhead(struct result_build *build, const struct overhead parts[OVERHEAD_NR],
+			 const struct jitter *jitter);
 /* Adds one trial to points[point_idx]; the trial may be freed afterwards. */
 void result_add_trial(struct result_build *build, size_t point_idx, const struct trial *trial);
 /* Whether one of its trials was measured. */

@@ -75,7 +75,8 @@ out_free:
 	return NULL;
 }
 
-void result_set_overhead(struct result_build *build, const struct overhead parts[OVERHEAD_NR])
+void result_set_overhead(struct result_build *build, const struct overhead parts[OVERHEAD_NR],
+			 const struct jitter *jitter)
 {
 	json_t *object = json_object();
 	int rc = 0;
@@ -86,6 +87,11 @@ void result_set_overhead(struct result_build *build, const struct overhead parts
 						    result_number(parts[i].median_ns), "low_ns",
 						    result_number(parts[i].low_ns), "high_ns",
 						    result_number(parts[i].high_ns)));
+	rc |= json_object_set_new(object, "jitter",
+				  json_pack("{s:o, s:o, s:o}", "share",
+					    result_number(jitter->share), "longest_ns",
+					    result_number(jitter->longest_ns), "seconds",
+					    result_number(jitter->seconds)));
 	json_decref(build->overhead);
 	build->overhead = object;
 	if (rc) {

@@ -143,6 +143,23 @@ static void put_overhead(json_t *overhead, FILE *out)
 		fputc('\n', out);
 }
 
+/* What no account shows; results of before have none. */
+static void put_jitter(const json_t *overhead, FILE *out)
+{
+	const json_t *jitter = json_object_get(overhead, "jitter");
+	double share = result_get_number(jitter, "share");
+	struct result_glyphs glyphs = result_glyphs();
+	char longest[32];
+
+	if (isnan(share))
+		return;
+	result_format_ns(result_get_number(jitter, "longest_ns"), &glyphs, longest,
+			 sizeof(longest));
+	fprintf(out, "jitter: %.*f %% of a CPU's time%s%s (interrupts, other programs, the host)\n",
+		share < 0.1 ? 2 : 0, share * 100, share > 0 ? ", at the longest " : "",
+		share > 0 ? longest : "");
+}
+
 /* How late the harness itself starts what it could start in time: always said. */
 static void put_start_lag(const json_t *points, FILE *out)
 {
@@ -317,6 +334,7 @@ void result_show(const json_t *result, FILE *out)
 	result_show_uncounted(points, out);
 	put_expectations(points, out);
 	put_overhead(json_object_get(result, "overhead"), out);
+	put_jitter(json_object_get(result, "overhead"), out);
 	put_start_lag(points, out);
 	put_hosts(result, out);
 	put_how_to_read(few_trials, any_phases(points), out);

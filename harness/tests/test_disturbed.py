@@ -26,6 +26,10 @@ class Disturbed(Case):
         self.neighbours()
         result = self.run_json(QUICK, "--set", "duration=200ms", "--set", "warmup=10ms", "--set",
                                "trials=4", "--redo-disturbed")
+        # Who shares its CPU with another stands still half of the time.
+        self.assertGreater(result["overhead"]["jitter"]["share"], 0.1)
+        self.assertRegex(self.bench("show", "r.json").out,
+                         r"(?m)^jitter: [1-9]\d % of a CPU's time, at the longest ")
         point = result["points"][0]
         trials = point["trials"]
         for trial in trials:

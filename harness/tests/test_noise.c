@@ -9,12 +9,14 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "run/noise.h"
+#include "run/jitter.h"
 #include "shmht_clock.h"
 
 #define TICK_S 0.01
@@ -113,6 +115,36 @@ static void test_own_load_is_not_foreign(void **state)
 	assert_true(own.foreign_s < foreign.foreign_s);
 }
 
+/* Who is stopped for a quarter of the time stood still for as long: the negative control. */
+static void test_jitter_is_seen(void **state)
+{
+	struct jitter *seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid;
+
+	(void)state;
+	assert_true(seen != MAP_FAILED);
+	shmht_ns_per_tick(); /* its first call takes time */
+	pid = fork();
+	if (pid == 0) {
+		alarm(20);
+		jitter_measure(200000000u, seen);
+		_exit(0);
+	}
+	usleep(50000);
+	kill(pid, SIGSTOP);
+	usleep(50000);
+	kill(pid, SIGCONT);
+	waitpid(pid, NULL, 0);
+	print_message("stood still %.1f %% of %.0f ms, at the longest %.1f ms\n", seen->share * 100,
+		      seen->seconds * 1e3, seen->longest_ns * 1e-6);
+	assert_true(seen->seconds >= 0.2);
+	assert_true(seen->longest_ns >= 45e6);
+	assert_true(seen->share >= 0.9 * seen->longest_ns * 1e-9 / seen->seconds);
+	assert_true(seen->share < 1);
+	munmap(seen, sizeof(*seen));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -120,6 +152,7 @@ int main(void)
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_foreign_load_is_seen),
 		cmocka_unit_test(test_own_load_is_not_foreign),
+		cmocka_unit_test(test_jitter_is_seen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "run/host.h"
+#include "run/jitter.h"
 #include "run/supervise.h"
 #include "scenario_fixture.h"
 #include "shmht_clock.h"
@@ -147,46 +148,28 @@ static bool had_its_cpu(const struct trial *trial, double seconds_max)
 	return false;
 }
 
-/*
- * Who looks at the clock all the time sees a CPU stand still: interrupts, and on a virtual
- * machine what the host does meanwhile. No account shows that. What is planned meanwhile
- * starts late, by no fault of the loop's: 1 % of the time is all that a p99 allows.
- */
-#define GAP_NS 1000
+/* What is planned while a CPU stands still starts late, by no fault of the loop's: 1 % of the
+ * time is all that a p99 allows. */
 #define PROBE_NS 100000000u
 #define TAKEN_MAX 0.005
-
-static double share_taken(void)
-{
-	double scale = shmht_ns_per_tick();
-	uint64_t begin = shmht_ticks(), now = begin, taken = 0;
-
-	while ((double)(now - begin) * scale < PROBE_NS) {
-		uint64_t next = shmht_ticks();
-
-		if ((double)(next - now) * scale > GAP_NS)
-			taken += next - now;
-		now = next;
-	}
-	return (double)taken / (double)(now - begin);
-}
 
 /* cpu: where the worker ran; negative: anywhere. */
 static bool cpu_ran(int cpu)
 {
+	struct jitter jitter;
 	cpu_set_t all, one;
-	double share;
 
 	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
 	CPU_ZERO(&one);
 	if (cpu >= 0)
 		CPU_SET(cpu, &one);
 	assert_int_equal(sched_setaffinity(0, sizeof(one), cpu < 0 ? &all : &one), 0);
-	share = share_taken();
+	jitter_measure(PROBE_NS, &jitter);
 	assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
-	if (share <= TAKEN_MAX)
+	if (jitter.share <= TAKEN_MAX)
 		return true;
-	print_message("disturbed: CPU %d stood still %.2f %% of the time\n", cpu, share * 100);
+	print_message("disturbed: CPU %d stood still %.2f %% of the time\n", cpu,
+		      jitter.share * 100);
 	return false;
 }
 

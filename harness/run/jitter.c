@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/jitter.h"
+
+#include <math.h>
+
+#include "shmht_clock.h"
+
+void jitter_measure(uint64_t ns, struct jitter *ret)
+{
+	double scale = shmht_ns_per_tick(), taken = 0, longest = 0;
+	uint64_t begin = shmht_ticks(), last = begin;
+
+	while ((double)(last - begin) * scale < (double)ns) {
+		uint64_t now = shmht_ticks();
+		double gap = (double)(now - last) * scale;
+
+		last = now;
+		if (gap <= JITTER_GAP_NS)
+			continue;
+		taken += gap;
+		longest = fmax(longest, gap);
+	}
+	*ret = (struct jitter){ .seconds = (double)(last - begin) * scale * 1e-9,
+				.longest_ns = longest };
+	ret->share = ret->seconds > 0 ? taken * 1e-9 / ret->seconds : 0;
+}
