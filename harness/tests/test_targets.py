@@ -57,7 +57,7 @@ class Targets(Case):
                                    0 if lock in OUTSIDE else 4096)
 
     def test_what_is_not_known_is_null(self):
-        result = self.run_json(SCENARIO + "lock = %s, futex\nduration = 20ms\n" %
+        result = self.run_json(SCENARIO + "lock = %s, futex\nops = 1k\n" %
                                ", ".join(BUILT))
         shown = self.bench("show", "r.json").out
         for lock, point in zip(BUILT, result["points"]):
