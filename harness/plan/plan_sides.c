@@ -8,11 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "run/jitter.h"
 #include "shmht_clock.h"
 #include "worker/rng.h"
-
-/* A CPU that takes longer from one look at the clock to the next stood still. */
-#define GAP_NS 1000
 
 struct shmht *side_table;
 
@@ -167,20 +165,14 @@ void side_work_in_turn(struct shared *shared, uint32_t side)
 void side_compute(struct shared *shared, uint32_t side)
 {
 	struct rusage before, after;
-	uint64_t now, until, last;
+	struct jitter jitter;
 
 	side_join(shared);
-	now = shmht_monotonic_ns();
-	until = now + BUSY_NS;
 	getrusage(RUSAGE_SELF, &before);
-	for (last = now; now < until; last = now) {
-		now = shmht_monotonic_ns();
-		if (now - last > GAP_NS) {
-			shared->lost[side] += (double)(now - last);
-			shared->gaps[side]++;
-		}
-	}
+	jitter_measure(BUSY_NS, &jitter);
 	getrusage(RUSAGE_SELF, &after);
+	shared->lost[side] = jitter.share * jitter.seconds * 1e9;
+	shared->gaps[side] = (double)jitter.gaps;
 	shared->quantum[side] = (cpu_ns(&after) - cpu_ns(&before)) /
 				(double)(after.ru_nivcsw - before.ru_nivcsw + 1);
 }

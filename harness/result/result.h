@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "run/overhead.h"
 #include "run/jitter.h"
+#include "run/overhead.h"
 #include "run/trial.h"
 #include "scenario/scenario.h"
 

@@ -148,16 +148,18 @@ static void put_jitter(const json_t *overhead, FILE *out)
 {
 	const json_t *jitter = json_object_get(overhead, "jitter");
 	double share = result_get_number(jitter, "share");
+	double longest_ns = result_get_number(jitter, "longest_ns");
 	struct result_glyphs glyphs = result_glyphs();
 	char longest[32];
 
 	if (isnan(share))
 		return;
-	result_format_ns(result_get_number(jitter, "longest_ns"), &glyphs, longest,
-			 sizeof(longest));
-	fprintf(out, "jitter: %.*f %% of a CPU's time%s%s (interrupts, other programs, the host)\n",
-		share < 0.1 ? 2 : 0, share * 100, share > 0 ? ", at the longest " : "",
-		share > 0 ? longest : "");
+	fprintf(out, "jitter: %.*f %% of a CPU's time", share < 0.1 ? 2 : 0, share * 100);
+	if (share > 0 && longest_ns > 0) {
+		result_format_ns(longest_ns, &glyphs, longest, sizeof(longest));
+		fprintf(out, ", at the longest %s", longest);
+	}
+	fputs(" (interrupts, other programs, the host)\n", out);
 }
 
 /* How late the harness itself starts what it could start in time: always said. */

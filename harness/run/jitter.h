@@ -15,7 +15,8 @@
 struct jitter {
 	double share;	   /* of the time watched, in gaps: 0 to 1 */
 	double longest_ns; /* gap; 0: none */
-	double seconds;	   /* watched */
+	uint64_t gaps;
+	double seconds; /* watched */
 };
 
 /* Keeps this thread's CPU busy for so long. Any number of threads at a time. */

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "scenario_fixture.h"
+#include "stats/stats.h"
 #include "worker/arrival.h"
 
 #define DRAWS 200000
@@ -20,19 +21,12 @@ static struct params params_of(const char *text)
 	return params;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* sqrt(n) D of values against the unit exponential; sorts them. */
 static double ks_exponential(double *values, size_t n)
 {
 	double most = 0;
 
-	qsort(values, n, sizeof(*values), by_value);
+	qsort(values, n, sizeof(*values), stats_ascending);
 	for (size_t i = 0; i < n; i++) {
 		double expected = 1 - exp(-values[i]);
 

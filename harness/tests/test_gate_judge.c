@@ -19,6 +19,7 @@
 #include "gate/gate.h"
 #include "gate/gate_judge.h"
 #include "stats/gate_stats.h"
+#include "stats/stats.h"
 #include "worker/rng.h"
 
 #define ROWS_MAX 8
@@ -276,13 +277,6 @@ static void test_no_numbers(void **state)
 	assert_true(bounds.estimate == 2);
 }
 
-static int compare_doubles(const void *left, const void *right)
-{
-	double a = *(const double *)left, b = *(const double *)right;
-
-	return (a > b) - (a < b);
-}
-
 /* Bounds are order statistics of the Walsh averages: those that sorting finds. */
 static void test_bounds_by_sorting(void **state)
 {
@@ -301,7 +295,7 @@ static void test_bounds_by_sorting(void **state)
 		for (size_t i = 0; i < n; i++)
 			for (size_t j = i; j < n; j++)
 				walsh[all++] = values[i] / 2 + values[j] / 2;
-		qsort(walsh, all, sizeof(*walsh), compare_doubles);
+		qsort(walsh, all, sizeof(*walsh), stats_ascending);
 		k = gate_signed_rank_critical(n, 0.05);
 		assert_int_equal(gate_bounds(values, n, 0.05, &bounds), 0);
 		assert_true(bounds.estimate == walsh[(all - 1) / 2] / 2 + walsh[all / 2] / 2);

@@ -160,10 +160,12 @@ static bool cpu_ran(int cpu)
 	cpu_set_t all, one;
 
 	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
-	CPU_ZERO(&one);
-	if (cpu >= 0)
+	one = all;
+	if (cpu >= 0) {
+		CPU_ZERO(&one);
 		CPU_SET(cpu, &one);
-	assert_int_equal(sched_setaffinity(0, sizeof(one), cpu < 0 ? &all : &one), 0);
+	}
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
 	jitter_measure(PROBE_NS, &jitter);
 	assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
 	if (jitter.share <= TAKEN_MAX)

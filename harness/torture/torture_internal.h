@@ -100,10 +100,10 @@ bool watch_stranded(struct storm *storm);
 /* Owner, waiters, intent: to outcome->stuck. */
 void watch_dump(struct storm *storm, const char *why);
 
-/* These give up with the reason, and return -1, where there is no memory: what the crew and
- * we share (who does what, and the account of each key); */
+/* What the crew and we share: who does what, and the account of each key. This and the next
+ * give up with the reason, and return -1, where it cannot be had. */
 int storm_control(struct storm *storm);
-/* and an empty table, with slots for the dead of one whole crew. */
+/* An empty table, with slots for the dead of one whole crew. */
 int storm_table(struct storm *storm);
 /* A new table and a new account, with everybody in it. */
 int storm_restart(struct storm *storm);
