@@ -358,6 +358,32 @@ static bool after_three(void *arg, const struct interval_figures *figures)
 	return ++*nr == 3;
 }
 
+/* So long that the next interval is over when it has answered. */
+static bool after_three_slow(void *arg, const struct interval_figures *figures)
+{
+	usleep(30000);
+	return after_three(arg, figures);
+}
+
+/* Who is late for an interval's end sees those after it, and does not wait for the run's. */
+static void test_a_window_whose_watcher_is_late(void **state)
+{
+	struct loaded loaded = load_text("[a]\nprocs = 2\nrate = 20k\narrival = constant\n"
+					 "capacity = 1k\nduration = 5s\nwarmup = 20ms\n"
+					 "interval = 20ms\n");
+	uint32_t nr = 0;
+	const struct trial_end end = { after_three_slow, &nr };
+	struct trial trial;
+
+	(void)state;
+	supervise_trial_until(&loaded.scenario->points[0], 0, &end, &trial);
+	assert_int_equal(trial.status, TRIAL_OK);
+	assert_int_equal(nr, 3);
+	assert_true(trial.seconds < 4);
+	trial_free(&trial);
+	unload(&loaded);
+}
+
 static void test_a_window_that_ends_early(void **state)
 {
 	struct loaded loaded = load_text("[a]\nprocs = 2\nrate = 20k\narrival = constant\n"
@@ -438,6 +464,7 @@ int main(void)
 		cmocka_unit_test(test_more_workers_than_cpus_sleep),
 		cmocka_unit_test(test_intervals_add_up),
 		cmocka_unit_test(test_a_window_that_ends_early),
+		cmocka_unit_test(test_a_window_whose_watcher_is_late),
 		cmocka_unit_test(test_intervals_are_bounded),
 		cmocka_unit_test(test_steady_or_cap),
 		cmocka_unit_test(test_slope),
