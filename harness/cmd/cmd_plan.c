@@ -4,9 +4,11 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli.h"
 #include "plan/plan.h"
+#include "plan/plan_file.h"
 #include "plan/plan_memory.h"
 #include "plan/plan_project.h"
 #include "plan/plan_scale.h"
@@ -24,6 +26,7 @@ struct plan_options {
 	uint32_t nr_slos;
 	uint64_t budget_ns, memory_limit;
 	const char *out;
+	struct timespec started;
 	bool memory, scale, quiet;
 	uint32_t project_cpus; /* 0: not asked */
 };
@@ -153,9 +156,20 @@ static int parse_options(int argc, char **argv, struct plan_options *opt)
 	return 0;
 }
 
+/* One more answer in a document; without memory, none. */
+static json_t *with(json_t *document, const char *what, json_t *answer)
+{
+	if (json_object_set_new(document, what, answer)) {
+		json_decref(document);
+		return NULL;
+	}
+	return document;
+}
+
+/* Takes the document. */
 static int save(json_t *document, const char *path)
 {
-	int r = path && document ? result_write(document, path) : 0;
+	int r = document ? result_write(document, path) : -ENOMEM;
 
 	json_decref(document);
 	if (!r)
@@ -164,17 +178,15 @@ static int save(json_t *document, const char *path)
 	return EXIT_NOT_MEASURED;
 }
 
-static json_t *document_of(const struct scenario *scenario, const char *what, json_t *list)
-{
-	return json_pack("{s:s, s:{s:s, s:s}, s:o}", "schema", PLAN_SCHEMA, "scenario", "path",
-			 scenario->path, "sha256", scenario->sha256, what, list);
-}
-
 static int plan_memory(const struct plan_options *opt, const struct scenario *scenario)
 {
 	int code = plan_memory_print(scenario, opt->memory_limit, stdout);
-	int r = save(document_of(scenario, "memory", plan_memory_json(scenario)), opt->out);
+	int r = 0;
 
+	if (opt->out)
+		r = save(with(plan_file_begin(scenario, opt->started), "memory",
+			      plan_memory_json(scenario, opt->memory_limit)),
+			 opt->out);
 	return code ? code : r;
 }
 
@@ -203,7 +215,7 @@ static int plan_promise(const struct plan_options *opt, const struct scenario *s
 		.quiet = opt->quiet,
 	};
 	struct plan_row *rows = NULL;
-	int nr, code, r;
+	int nr, code, r = 0;
 
 	if (refuse_phases(scenario))
 		return EXIT_USAGE;
@@ -223,7 +235,10 @@ static int plan_promise(const struct plan_options *opt, const struct scenario *s
 	if (!opt->quiet)
 		plan_slo_print(&request, rows, nr, stdout);
 	code = plan_slo_exit_code(rows, nr);
-	r = save(document_of(scenario, "rows", plan_slo_json(&request, rows, nr)), opt->out);
+	if (opt->out)
+		r = save(with(plan_file_begin(scenario, opt->started), "rows",
+			      plan_slo_json(&request, rows, nr)),
+			 opt->out);
 	free(rows);
 	if (supervise_interrupted())
 		return 128 + supervise_interrupted();
@@ -239,7 +254,6 @@ static bool is_result(const char *path)
 
 static int show_scale(const struct plan_options *opt, const json_t *result)
 {
-	const char *path = result_get_text(json_object_get(result, "scenario"), "path");
 	struct plan_sweep sweep;
 	int code = EXIT_YES;
 
@@ -259,12 +273,8 @@ static int show_scale(const struct plan_options *opt, const json_t *result)
 		plan_usl_print(&sweep, stdout);
 	}
 	if (!code && opt->out)
-		code = save(json_pack("{s:s, s:{s:s?, s:s?}, s:o, s:o}", "schema", PLAN_SCHEMA,
-				      "scenario", "path", path, "sha256",
-				      result_get_text(json_object_get(result, "scenario"),
-						      "sha256"),
-				      "map", plan_map_json(&sweep), "scalability",
-				      plan_usl_json(&sweep)),
+		code = save(with(with(plan_file_of_result(result), "map", plan_map_json(&sweep)),
+				 "scalability", plan_usl_json(&sweep)),
 			    opt->out);
 	plan_sweep_free(&sweep);
 	return code;
@@ -315,7 +325,10 @@ static int plan_project(const struct plan_options *opt, const struct scenario *s
 		any |= project.rows[i].nr_ranges > 0;
 	if (!opt->quiet)
 		project_print(&project, scenario->path, stdout);
-	r = save(document_of(scenario, "projection", project_json(&project)), opt->out);
+	if (opt->out)
+		r = save(with(plan_file_begin(scenario, opt->started), "projection",
+			      project_json(&project)),
+			 opt->out);
 	project_free(&project);
 	return any ? r : EXIT_NOT_MEASURED;
 }
@@ -329,6 +342,7 @@ static int run(int argc, char **argv)
 	r = parse_options(argc, argv, &opt);
 	if (r)
 		return r - 1;
+	clock_gettime(CLOCK_REALTIME, &opt.started);
 	if (opt.scale && is_result(opt.request.paths[0])) {
 		if (opt.request.nr_paths > 1 || opt.request.nr_sets)
 			return usage_error(&command_plan,

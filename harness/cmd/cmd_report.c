@@ -6,20 +6,27 @@
 #include <string.h>
 
 #include "cli.h"
+#include "plan/plan_file.h"
 #include "report/report.h"
 #include "result/result.h"
 #include "result/result_internal.h"
 
-/* Five colours of points are told apart, and five runs; more is a table's work. */
-#define MAX_RESULTS 5
+/* Five dashes of lines are told apart, and five files; more is a table's work. */
+#define MAX_FILES 5
 
-static int read_all(char **paths, size_t nr, json_t **ret_results)
+static int read_one(const char *path, struct report_file *ret)
 {
-	for (size_t i = 0; i < nr; i++)
-		if (result_read(paths[i], stderr, &ret_results[i]) ||
-		    result_check_histograms(ret_results[i], paths[i], stderr))
-			return -EINVAL;
-	return 0;
+	int r = result_read_json(path, stderr, &ret->document);
+
+	if (r)
+		return r;
+	ret->name = path;
+	ret->is_plan = plan_file_is_one(ret->document);
+	if (ret->is_plan)
+		return plan_file_check(ret->document, path, stderr) ? 0 : -EINVAL;
+	if (!result_check_frame(ret->document, path, stderr))
+		return -EINVAL;
+	return result_check_histograms(ret->document, path, stderr);
 }
 
 /* In memory first, and then under a temporary name: no half of a page. */
@@ -42,19 +49,22 @@ static int write_page(const json_t *data, const char *path)
 
 static int report(char **paths, size_t nr, const char *page)
 {
-	json_t *results[MAX_RESULTS] = { 0 }, *data = NULL;
-	int r = read_all(paths, nr, results);
+	struct report_file files[MAX_FILES] = { 0 };
+	json_t *data = NULL;
 	const char *why;
+	int r = 0;
 
+	for (size_t i = 0; !r && i < nr; i++)
+		r = read_one(paths[i], &files[i]);
 	if (!r) {
-		data = report_data(results, paths, nr);
+		data = report_data(files, nr);
 		r = write_page(data, page);
 	}
 	if (!r && !report_has_charts(&why))
 		fprintf(stderr, "shmbench report: %s has tables, but no charts: %s\n", page, why);
 	json_decref(data);
 	for (size_t i = 0; i < nr; i++)
-		json_decref(results[i]);
+		json_decref(files[i].document);
 	return r ? EXIT_USAGE : EXIT_YES;
 }
 
@@ -83,9 +93,9 @@ static int run(int argc, char **argv)
 					   argv[optind - 1]);
 		}
 	}
-	if (optind == argc || argc - optind > MAX_RESULTS)
+	if (optind == argc || argc - optind > MAX_FILES)
 		return usage_error(&command_report, "wanted: 1 to %d RESULT.json, found %d",
-				   MAX_RESULTS, argc - optind);
+				   MAX_FILES, argc - optind);
 	if (!page)
 		return usage_error(&command_report, "no -o report.html given");
 	return report(argv + optind, (size_t)(argc - optind), page);
@@ -93,9 +103,10 @@ static int run(int argc, char **argv)
 
 const struct command command_report = {
 	.name = "report",
-	.usage = "RESULT.json... -o report.html",
-	.summary = "results as one page of charts and tables, which needs no network",
+	.usage = "RESULT.json|PLAN.json... -o report.html",
+	.summary = "results and plans as one page of charts and tables, which needs no network",
 	.help = "  -o, --out FILE    the page; of several results, the others are shown beside the\n"
-		"                    first, with what `compare` says of them\n",
+		"                    first, with what `compare` says of them; of plans, what\n"
+		"                    plan --out wrote\n",
 	.run = run,
 };

@@ -11,8 +11,6 @@
 #include "run/trial.h"
 #include "scenario/scenario.h"
 
-#define PLAN_SCHEMA "shmbench.plan/1"
-
 /* A promise on response times: "search.p99<=20us". */
 struct plan_slo {
 	char text[96];
@@ -33,7 +31,8 @@ struct plan_row {
 	struct plan_search search;
 	/* per promise, from the observation that decided */
 	double percentile_ns[INTERVAL_WATCHES];
-	double breaks_ns[INTERVAL_WATCHES]; /* at search.breaks */
+	double breaks_ns[INTERVAL_WATCHES];		  /* at search.breaks */
+	double look_ns[PLAN_LOOKS_MAX][INTERVAL_WATCHES]; /* of each of search.looks */
 	struct plan_claim claims[INTERVAL_WATCHES];
 	uint32_t disturbed; /* observations thrown away and repeated */
 	char reason[256];   /* of PLAN_ERROR */

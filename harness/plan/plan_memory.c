@@ -115,7 +115,7 @@ int plan_memory_print(const struct scenario *scenario, uint64_t limit, FILE *out
 	return all_fit ? EXIT_YES : EXIT_NO;
 }
 
-json_t *plan_memory_json(const struct scenario *scenario)
+json_t *plan_memory_json(const struct scenario *scenario, uint64_t limit)
 {
 	json_t *list = json_array();
 
@@ -127,11 +127,15 @@ json_t *plan_memory_json(const struct scenario *scenario)
 			continue;
 		json_array_append_new(
 			list,
-			json_pack("{s:s, s:o, s:o, s:o, s:o}", "name", point->name, "region_bytes",
+			json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", point->name,
+				  "params", result_params(&point->params), "region_bytes",
 				  result_count(memory.region_bytes), "page_table_bytes_per_process",
 				  result_count(memory.page_table_bytes), "total_bytes",
 				  result_count(memory.total_bytes), "bytes_per_entry",
-				  result_number(memory.per_entry_bytes)));
+				  result_number(memory.per_entry_bytes), "limit_bytes",
+				  limit ? result_count(limit) : json_null(), "entries_that_fit",
+				  limit ? result_count(plan_memory_fits(&point->params, limit)) :
+					  json_null()));
 	}
 	return list;
 }

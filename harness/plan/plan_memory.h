@@ -24,6 +24,6 @@ uint64_t plan_memory_fits(const struct params *params, uint64_t limit);
 
 /* Exit code; limit 0: none was given. */
 int plan_memory_print(const struct scenario *scenario, uint64_t limit, FILE *out);
-json_t *plan_memory_json(const struct scenario *scenario);
+json_t *plan_memory_json(const struct scenario *scenario, uint64_t limit);
 
 #endif

@@ -176,9 +176,10 @@ static json_t *row_json(const struct project_row *row)
 						result_number(row->ranges[i].low), "high",
 						result_number(row->ranges[i].high), "extrapolated",
 						(int)row->ranges[i].extrapolated));
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name", row->point->name,
-			 "lock", row->params.lock, "not_projected",
-			 *row->refused ? json_string(row->refused) : json_null(), "family",
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", row->point->name,
+			 "lock", row->params.lock, "params", result_params(&row->params),
+			 "not_projected", *row->refused ? json_string(row->refused) : json_null(),
+			 "family",
 			 *row->refused ? json_null() :
 					 json_string(families[row->fit.system.family]),
 			 "costs", *row->refused ? json_null() : costs_json(row), "checks", checks,

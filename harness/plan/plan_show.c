@@ -136,7 +136,8 @@ static json_t *claim_json(const struct plan_slo *slo, const struct plan_row *row
 {
 	const struct plan_claim *claim = &row->claims[i];
 
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "slo", slo->text, "value_ns",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "slo", slo->text,
+			 "bound_ns", result_count(slo->bound_ns), "value_ns",
 			 result_number(row->percentile_ns[i]), "share_over",
 			 result_number(claim->share), "upper", result_number(claim->upper),
 			 "variance_inflation", result_number(claim->inflation), "samples",
@@ -147,29 +148,27 @@ static json_t *claim_json(const struct plan_slo *slo, const struct plan_row *row
 static json_t *row_json(const struct plan_request *request, const struct plan_row *row)
 {
 	const struct plan_search *search = &row->search;
-	json_t *params = json_object(), *claims = json_array(), *looks = json_array();
-	char value[512];
-	const char *key;
+	json_t *claims = json_array(), *looks = json_array();
 
-	for (unsigned int i = 0; params_text(&row->point->params, i, &key, value, sizeof(value));
-	     i++)
-		json_object_set_new(params, key, result_string(value));
 	for (uint32_t i = 0; i < request->nr_slos; i++)
 		json_array_append_new(claims, claim_json(&request->slos[i], row, i));
 	for (uint32_t i = 0; i < search->nr_looks; i++) {
 		const struct plan_look *look = &search->looks[i];
+		json_t *values = json_array();
 
-		json_array_append_new(looks, json_pack("{s:o, s:o, s:s, s:b, s:b}", "load",
+		for (uint32_t k = 0; k < request->nr_slos; k++)
+			json_array_append_new(values, result_number(row->look_ns[i][k]));
+		json_array_append_new(looks, json_pack("{s:o, s:o, s:s, s:b, s:b, s:o}", "load",
 						       result_number(look->load), "seconds",
 						       result_number(look->seconds), "verdict",
 						       look->verdict == PLAN_MEETS  ? "meets" :
 						       look->verdict == PLAN_BREAKS ? "breaks" :
 										      "unproven",
 						       "claim", (int)look->claim, "superseded",
-						       (int)look->superseded));
+						       (int)look->superseded, "value_ns", values));
 	}
 	return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "name",
-			 row->point->name, "params", params, "load_is",
+			 row->point->name, "params", result_params(&row->point->params), "load_is",
 			 row->by_procs ? "processes" : "ops_per_s", "answer",
 			 answers[search->answer], "load",
 			 search->answer == PLAN_NONE || search->answer == PLAN_ERROR ?

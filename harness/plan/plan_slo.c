@@ -243,6 +243,7 @@ static int observe(void *arg, double alpha, struct plan_look *look)
 					look->needs_s;
 		claims[i] = claim;
 		observer->best_ns[i] = ns;
+		row->look_ns[look - row->search.looks][i] = ns;
 	}
 	if (!r && worst != PLAN_BREAKS && overloaded(&trial)) {
 		worst = PLAN_BREAKS;

@@ -6,6 +6,7 @@
 #include "plan/plan_scale.h"
 #include "plan/usl.h"
 #include "result/result_internal.h"
+#include "stats/stats.h"
 
 #define SEED 1
 
@@ -54,6 +55,10 @@ static void why_not(const struct usl_fit *fit, char *buf, size_t size)
 			 fit->usl.alpha, fit->usl.beta);
 		break;
 	case USL_HOLD_OUT:
+		if (isnan(fit->hold_out)) {
+			snprintf(buf, size, "not valid: without one of its points no law fits");
+			break;
+		}
 		snprintf(buf, size,
 			 "not valid: misses what it was not shown by %.0f%%, at most %.0f%%",
 			 100 * fit->hold_out, 100 * USL_HOLD_OUT_MAX);
@@ -131,6 +136,26 @@ static json_t *fit_json(const char *regime, const struct usl_fit *fit)
 #undef FIGURE
 }
 
+/* What the law is fitted to. */
+static json_t *cells_json(const struct plan_series *series)
+{
+	json_t *cells = json_array();
+
+	for (size_t i = 0; i < series->nr; i++) {
+		const struct plan_cell *cell = &series->cells[i];
+		struct interval interval;
+
+		stats_median_interval(cell->ops, cell->nr, &interval);
+		json_array_append_new(cells, json_pack("{s:o, s:{s:o, s:o, s:o, s:o}}", "procs",
+						       result_count(cell->procs), "ops_per_s",
+						       "median", result_number(interval.median),
+						       "low", result_number(interval.low), "high",
+						       result_number(interval.high), "n",
+						       result_count(cell->nr)));
+	}
+	return cells;
+}
+
 json_t *plan_usl_json(const struct plan_sweep *sweep)
 {
 	json_t *list = json_array();
@@ -142,8 +167,9 @@ json_t *plan_usl_json(const struct plan_sweep *sweep)
 		if (fit_regime(series, 0, sweep->cpus, &up_to) ||
 		    fit_regime(series, sweep->cpus, UINT32_MAX, &above))
 			break;
-		json_array_append_new(list, json_pack("{s:s, s:s, s:[o, o]}", "choice",
-						      series->choice, "load", series->load, "fits",
+		json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:[o, o]}", "choice",
+						      series->choice, "load", series->load, "cells",
+						      cells_json(series), "fits",
 						      fit_json("up to the CPUs", &up_to),
 						      fit_json("above the CPUs", &above)));
 	}

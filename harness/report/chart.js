@@ -25,15 +25,25 @@ function logTicks(low, high) {
 	return ticks;
 }
 
+/* Powers of two, which bytes come in. */
+function binaryTicks(low, high) {
+	var ticks = [], first = Math.ceil(Math.log(low) / Math.LN2), last = Math.floor(Math.log(high) / Math.LN2);
+	var every = Math.max(1, Math.ceil((last - first) / 5));
+	for (var e = first; e <= last; e++)
+		if (e % every === 0)
+			ticks.push(Math.pow(2, e));
+	return ticks;
+}
+
 /* {scale, ticks}: log only where every value allows it */
-function valueAxis(values, log, range) {
+function valueAxis(values, log, range, ticksOf) {
 	var low = d3.min(values), high = d3.max(values);
 	if (log && low > 0) {
 		/* Wide enough for two ticks of 1, 2, 5. */
 		var wider = Math.max(1.15, Math.sqrt(5.5 * low / high));
 		low /= wider;
 		high *= wider;
-		return { scale: d3.scale.log().domain([low, high]).range(range), ticks: logTicks(low, high) };
+		return { scale: d3.scale.log().domain([low, high]).range(range), ticks: (ticksOf || logTicks)(low, high) };
 	}
 	var scale = d3.scale.linear().domain([Math.min(0, low), high > 0 ? high * 1.06 : 1]).range(range);
 	return { scale: scale, ticks: scale.ticks(5) };
@@ -75,11 +85,33 @@ function drawMarks(svg, marks) {
 	listen(svg, marks);
 }
 
-/* spec: title, xLabel, xScale(range), xTicks, xFormat, yLabel, format, log, lines[{series, dash, marks}] */
+function addLine(svg, line, yOf) {
+	svg.append("path").attr({ "class": "line", "stroke-dasharray": line.dash || null,
+		d: d3.svg.line().x(function (mark) { return mark.px; }).y(yOf)(line.marks) })
+		.style("stroke", colour(line.series));
+}
+
+/* Its two edges, and what is between them. */
+function addBand(svg, line, scale) {
+	function low(mark) { return scale(mark.low); }
+	function high(mark) { return scale(mark.high); }
+	svg.append("path").attr({ "class": "band", d: d3.svg.area().x(function (mark) { return mark.px; })
+		.y0(low).y1(high)(line.marks) }).style("fill", colour(line.series));
+	addLine(svg, line, low);
+	addLine(svg, line, high);
+}
+
+/*
+ * spec: title, xLabel, xScale(range), xTicks, xFormat, yLabel, format, log,
+ * lines[{series, dash, hollow, bare, dots, band, marks}]: bare has no marks, dots no line, and a
+ * band fills what is between the marks' low and high.
+ * levels[{y, text}] go across, rules[{x, series}] upright.
+ */
 function linePanel(spec, width) {
 	var height = 250, left = 54, right = width - 12, bottom = height - 36, top = 18;
 	var marks = [].concat.apply([], spec.lines.map(function (line) { return line.marks; }));
-	var y = valueAxis(extent(marks), spec.log, [bottom, top]), x = spec.xScale([left + 10, right - 10]);
+	var y = valueAxis(extent(marks.concat(spec.levels || [])), spec.log, [bottom, top]);
+	var x = spec.xScale([left + 10, right - 10]);
 	var svg = newPanel(width, height, spec.title + ", " + spec.yLabel + " by " + spec.xLabel + ".");
 
 	y.ticks.forEach(function (tick) {
@@ -96,26 +128,34 @@ function linePanel(spec, width) {
 			mark.px = x(mark.x);
 			mark.py = y.scale(mark.y);
 			mark.series = line.series;
-			mark.bare = spec.bare;
-			mark.hollow = line.hollow;
+			mark.bare = spec.bare || line.bare;
+			mark.hollow = line.hollow || mark.hollow;
 			if (typeof mark.low === "number" && typeof mark.high === "number")
 				mark.whisker = [mark.px, y.scale(mark.low), mark.px, y.scale(mark.high)];
 		});
-		svg.append("path").attr({ "class": "line", "stroke-dasharray": line.dash || null,
-			d: d3.svg.line().x(function (mark) { return mark.px; })
-				.y(function (mark) { return mark.py; })(line.marks) })
-			.style("stroke", colour(line.series));
+		if (line.band)
+			addBand(svg, line, y.scale);
+		else if (!line.dots)
+			addLine(svg, line, function (mark) { return mark.py; });
+	});
+	(spec.levels || []).forEach(function (level) {
+		svg.append("line").attr({ "class": "level", x1: left, x2: right, y1: y.scale(level.y), y2: y.scale(level.y) });
+		svg.append("text").attr({ "class": "label", x: right, y: y.scale(level.y) - 4, "text-anchor": "end" }).text(level.text);
+	});
+	(spec.rules || []).forEach(function (rule) {
+		svg.append("line").attr({ "class": "rule", x1: x(rule.x), x2: x(rule.x), y1: top, y2: bottom })
+			.style("stroke", colour(rule.series));
 	});
 	drawMarks(svg, marks);
 	return svg.node();
 }
 
-/* spec: title, yLabel, format, log, rows[{label, series, hollow, marks}]: a row's marks along x */
+/* spec: title, yLabel, format, log, ticksOf (else logTicks), rows[{label, series, hollow, marks}]: a row's marks along x */
 function rowPanel(spec, width) {
 	var row = 26, left = Math.min(150, width * 0.36), right = width - 14, top = 8;
 	var height = top + row * spec.rows.length + 38, bottom = height - 38;
 	var marks = [].concat.apply([], spec.rows.map(function (line) { return line.marks; }));
-	var x = valueAxis(extent(marks), spec.log, [left + 8, right - 8]);
+	var x = valueAxis(extent(marks), spec.log, [left + 8, right - 8], spec.ticksOf);
 	var svg = newPanel(width, height, spec.title + ", " + spec.yLabel + ".");
 	var room = -1;
 

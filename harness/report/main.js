@@ -7,19 +7,21 @@ function factsList(pairs) {
 	}));
 }
 
-/* A fact with where it is from, for the test that compares the page with the file. */
-function fact(r, path, format) {
-	var value = at(results[r], path);
+/* A fact with where it is from, for the test that compares the page with the file.
+ * from: path of the file in the page's data. */
+function fact(from, path, format) {
+	var value = at(data, from.concat(path));
 	if (value === undefined || value === null)
 		return "";
-	return element("span", { "data-path": ["results", r].concat(path).join("/"), "data-value": String(value) },
+	return element("span", { "data-path": from.concat(path).join("/"), "data-value": String(value) },
 		[format ? format(value) : String(value)]);
 }
 
-function overheadText(r) {
-	var parts = at(results[r], ["overhead"]), texts = [];
+/* Costs by name, of which each is a number or has one under key. */
+function costsText(parts, path) {
+	var texts = [];
 	Object.keys(parts && typeof parts === "object" ? parts : {}).forEach(function (key) {
-		var ns = number(parts, [key, "median_ns"]);
+		var ns = number(parts, [key].concat(path));
 		if (ns !== null)
 			texts.push(key.replace(/_/g, " ") + " " + FORMAT.ns(ns));
 	});
@@ -46,41 +48,58 @@ function flagsText(r) {
 	}).join(", ");
 }
 
-function runElement(result, r) {
-	var memory = number(result, ["host", "mem_bytes"]), title = (results.length > 1 ? LETTERS[r] + ": " : "") + text(result, ["file"]);
+/* A result or a plan; number: among all files. */
+function fileElement(file, from, number_of, more, warnings) {
+	var memory = number(file, ["host", "mem_bytes"]);
+	var title = (results.length + plans.length > 1 ? LETTERS[number_of] + ": " : "") + text(file, ["file"]);
+	function one(label, path, format) { return [label, fact(from, path, format)]; }
 	var parts = [element("h3", {}, [title]), factsList([
-		["scenario", fact(r, ["scenario", "path"])], ["status", fact(r, ["status"])],
-		["started", fact(r, ["started"])], ["finished", fact(r, ["finished"])],
-		["host", fact(r, ["host", "cpu"])], ["CPUs", fact(r, ["host", "cpus"])],
-		["kernel", fact(r, ["host", "kernel"])], ["virtualised", fact(r, ["host", "virt"])],
-		["memory", memory === null ? "" : fact(r, ["host", "mem_bytes"], function (bytes) {
-			return digits(bytes / 1073741824) + " GiB";
-		})],
-		["clock", fact(r, ["host", "clock"])], ["fingerprint", fact(r, ["host", "fingerprint"])],
-		["shmbench", fact(r, ["tool", "version"])], ["commit", fact(r, ["tool", "commit"])],
-		["compiler", fact(r, ["tool", "compiler"])], ["flags of it", fact(r, ["tool", "cflags"])],
-		["layout", fact(r, ["tool", "layout_hash"])],
-		["overhead", overheadText(r)], ["flags", flagsText(r)]])];
-	var bad = troubles(r);
-	if (bad.length)
-		parts.push(element("ul", {}, bad));
+		one("scenario", ["scenario", "path"]), one("status", ["status"]),
+		one("started", ["started"]), one("finished", ["finished"]),
+		one("host", ["host", "cpu"]), one("CPUs", ["host", "cpus"]),
+		one("kernel", ["host", "kernel"]), one("virtualised", ["host", "virt"]),
+		memory === null ? ["memory", ""] : one("memory", ["host", "mem_bytes"], FORMAT.bytes),
+		one("clock", ["host", "clock"]), one("fingerprint", ["host", "fingerprint"]),
+		one("shmbench", ["tool", "version"]), one("commit", ["tool", "commit"]),
+		one("compiler", ["tool", "compiler"]), one("flags of it", ["tool", "cflags"]),
+		one("layout", ["tool", "layout_hash"])].concat(more))];
+	if (warnings.length)
+		parts.push(element("ul", {}, warnings));
 	parts.push(element("details", {}, [element("summary", {}, ["The scenario's text"]),
-		element("pre", { tabindex: "0" }, [text(result, ["scenario", "text"])])]));
+		element("pre", { tabindex: "0" }, [text(file, ["scenario", "text"])])]));
 	return element("div", {}, parts);
+}
+
+function runElement(result, r) {
+	return fileElement(result, ["results", r], r, [["overhead", costsText(at(result, ["overhead"]), ["median_ns"])],
+		["flags", flagsText(r)]], troubles(r));
+}
+
+function planElement(plan, d) {
+	return fileElement(plan, ["plans", d], results.length + d,
+		[["measured here", costsText(at(plan, ["projection", "host_ns"]), [])]], []);
+}
+
+function leadText() {
+	var texts = [];
+	if (points.length || !plans.length)
+		texts.push(points.length + " points", distinct(points.map(function (entry) {
+			return entry.point.params && entry.point.params.lock;
+		})).length + " strategies", results.length > 1 ? results.length + " runs" : "one run");
+	if (plans.length)
+		texts.push(plans.length > 1 ? plans.length + " plans" : "one plan");
+	return texts.join(", ") + ". Point at a mark for its figures, or move from mark to mark with the arrow keys; every chart has its table.";
 }
 
 function showRuns() {
 	var runs = document.getElementById("runs");
-	runs.appendChild(element("div", { "class": "runs" }, results.map(runElement)));
+	runs.appendChild(element("div", { "class": "runs" }, results.map(runElement).concat(plans.map(planElement))));
 	list(data, ["comparisons"]).forEach(function (comparison, i) {
 		runs.appendChild(element("details", { open: "" }, [
 			element("summary", {}, ["What differs: " + LETTERS[i + 1] + " over A"]),
 			element("pre", { tabindex: "0", "class": "comparison" }, [String(comparison)])]));
 	});
-	document.getElementById("lead").textContent = points.length + " points, " + distinct(points.map(function (entry) {
-		return entry.point.params && entry.point.params.lock;
-	})).length + " strategies, " + (results.length > 1 ? results.length + " runs" : "one run") +
-		". Point at a mark for its figures, or move from mark to mark with the arrow keys; every chart has its table.";
+	document.getElementById("lead").textContent = leadText();
 	if (!charts)
 		runs.appendChild(element("p", { "class": "warning" }, ["This page has tables but no charts: shmbench was " +
 			"built where there is no libjs-d3 (apt-get install libjs-d3, then ninja)."]));
@@ -142,22 +161,26 @@ function showChoices() {
 	if (ops.length)
 		form.appendChild(choice("op", "operation", ops.map(function (op) { return [op, op]; }), state.op,
 			function (value) { state.op = value; }));
-	form.appendChild(choice("percentile", "percentile", [["p50", "p50"], ["p99", "p99"], ["p999", "p99.9"]], state.percentile,
+	if (points.length)
+		form.appendChild(choice("percentile", "percentile", [["p50", "p50"], ["p99", "p99"], ["p999", "p99.9"]], state.percentile,
 		function (value) { state.percentile = value; }));
 	form.appendChild(choice("scale", "rates and times", [["log", "log scale"], ["linear", "linear scale"]], "log",
 		function (value) { state.log = value === "log"; }));
-	form.appendChild(choice("trial", "trial", numbers, 0, function (value) { state.trial = Number(value); }));
+	if (points.length)
+		form.appendChild(choice("trial", "trial", numbers, 0, function (value) { state.trial = Number(value); }));
 	form.addEventListener("submit", function (event) { event.preventDefault(); });
 }
 
 /* ---- charts ---- */
 
-function keyElement() {
+/* all: {label, series, dash} of what the section shows; without: of all points that are shown */
+function keyElement(all) {
 	var entries = [];
-	usable().forEach(function (entry) {
-		var label = fileLabel(entry) + entry.series;
-		if (!entries.some(function (other) { return other.label === label; }))
-			entries.push({ label: label, series: entry.series, dash: DASHES[entry.r] });
+	(all || usable().map(function (entry) {
+		return { label: fileLabel(entry) + entry.series, series: entry.series, dash: DASHES[entry.r] };
+	})).forEach(function (entry) {
+		if (!entries.some(function (other) { return other.label === entry.label; }))
+			entries.push(entry);
 	});
 	return element("ul", { "class": "key", "aria-label": "Key" }, entries.map(function (entry) {
 		return element("li", {}, [swatch(entry.series, entry.dash), entry.label]);
@@ -183,7 +206,7 @@ function sectionElement(spec, width) {
 	else if (!spec.rows.length)
 		children.push(element("p", { "class": "none" }, ["Nothing of what is chosen above was measured for this."]));
 	else if (charts)
-		children.push(keyElement(), panelsElement(spec.panels, width));
+		children.push(keyElement(spec.key), panelsElement(spec.panels, width));
 	if (spec.head)
 		children.push(foldedTable(spec.title, spec.head, spec.rows));
 	return element("section", { id: spec.id, "class": "figure-section", "aria-labelledby": spec.id + "-title" }, children);

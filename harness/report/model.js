@@ -61,6 +61,7 @@ var FORMAT = {
 	rate: scaled([[1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""]]),
 	ns: scaled([[1e9, " s"], [1e6, " ms"], [1e3, " µs"], [1, " ns"]]),
 	plain: function (value) { return value === null ? "" : digits(value); },
+	bytes: scaled([[1073741824, " GiB"], [1048576, " MiB"], [1024, " KiB"], [1, " B"]]),
 	share: function (value) { return value === null ? "" : digits(100 * value) + " %"; },
 	count: function (value) { return value === null ? "" : String(value); }
 };
@@ -93,13 +94,36 @@ function describe(point, r, p) {
 	};
 }
 
-var results = list(data, ["results"]);
+/* Of a plan: "futex read=seqlock" is what a result's point calls "futex, read=seqlock". */
+function seriesOfChoice(choice) { return choice.replace(/ (?=[a-z_]+=)/g, ", "); }
+
+/* A plan's rows under path, of all plans, as points are described: path is in the page's data. */
+function planRows(path) {
+	var entries = [];
+	plans.forEach(function (plan, d) {
+		list(plan, path).forEach(function (row, i) {
+			var choice = text(row, ["choice"]), entry = describe(row, d, i);
+			if (choice) {
+				entry.series = seriesOfChoice(choice);
+				entry.panel = text(row, ["load"]);
+			}
+			entry.d = d;
+			entry.row = row;
+			entry.path = ["plans", d].concat(path, i);
+			entries.push(entry);
+		});
+	});
+	return entries;
+}
+
+var results = list(data, ["results"]), plans = list(data, ["plans"]);
 var LETTERS = "ABCDE";
 var points = [];
 results.forEach(function (result, r) {
 	list(result, ["points"]).forEach(function (point, p) { points.push(describe(point, r, p)); });
 });
-var seriesNames = distinct(points.map(function (point) { return point.series; }));
+var seriesNames = distinct(points.concat(planRows(["rows"]), planRows(["scalability"]), planRows(["map", "regret"]),
+	planRows(["projection", "rows"]), planRows(["memory"])).map(function (entry) { return entry.series; }));
 var panelNames = distinct(points.map(function (point) { return point.panel; }));
 var state = { hidden: {}, op: "all", percentile: "p99", log: true, trial: 0 };
 

@@ -12,13 +12,18 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+struct report_file {
+	const char *name;
+	json_t *document; /* a result whose histograms are readable (result_check_histograms), or */
+	bool is_plan;	  /* a plan's file */
+};
+
 /*
- * What the page shows of results[0..nr), which came from files of these names: their
- * parts as they are, without raw histograms; in their place, percentiles of all
- * trials of a point. NULL without memory. Every histogram must be readable
- * (result_check_histograms).
+ * What the page shows of the files: their parts as they are, without raw histograms;
+ * in their place, percentiles of all trials of a point. Results are compared with the
+ * first of them. NULL without memory.
  */
-json_t *report_data(json_t *const *results, char *const *names, size_t nr);
+json_t *report_data(const struct report_file *files, size_t nr);
 
 /*
  * latency{clock{op{count, per_decade, ns[], max_ns}}}: ns[i] is the percentile

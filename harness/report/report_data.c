@@ -11,7 +11,7 @@
 #include "result/result_internal.h"
 
 /* Deeper is nothing that the page reads, and a hostile file may be deep. */
-#define MAX_DEPTH 5
+#define MAX_DEPTH 7
 
 static json_t *copy(const json_t *from, unsigned int depth);
 
@@ -159,21 +159,43 @@ static json_t *comparison(const json_t *a, const char *name_a, const json_t *b, 
 	return string;
 }
 
-json_t *report_data(json_t *const *results, char *const *names, size_t nr)
+static json_t *plan_part(const json_t *plan, const char *name)
 {
-	json_t *parts = json_array(), *comparisons = json_array();
+	json_t *part = PICK(plan, "tool", "host", "scenario", "started", "rows", "map",
+			    "scalability", "projection", "memory");
+
+	if (json_object_set_new(part, "file", result_string(name))) {
+		json_decref(part);
+		return NULL;
+	}
+	return part;
+}
+
+json_t *report_data(const struct report_file *files, size_t nr)
+{
+	json_t *results = json_array(), *plans = json_array(), *comparisons = json_array();
+	const struct report_file *first = NULL;
 	int rc = 0;
 
-	for (size_t i = 0; i < nr; i++) {
-		rc |= json_array_append_new(parts, result_part(results[i], names[i]));
-		if (i)
-			rc |= json_array_append_new(comparisons, comparison(results[0], names[0],
-									    results[i], names[i]));
+	for (const struct report_file *file = files; file < files + nr; file++) {
+		if (file->is_plan) {
+			rc |= json_array_append_new(plans, plan_part(file->document, file->name));
+			continue;
+		}
+		rc |= json_array_append_new(results, result_part(file->document, file->name));
+		if (first)
+			rc |= json_array_append_new(comparisons,
+						    comparison(first->document, first->name,
+							       file->document, file->name));
+		else
+			first = file;
 	}
 	if (rc) {
-		json_decref(parts);
+		json_decref(results);
+		json_decref(plans);
 		json_decref(comparisons);
 		return NULL;
 	}
-	return json_pack("{s:o, s:o}", "results", parts, "comparisons", comparisons);
+	return json_pack("{s:o, s:o, s:o}", "results", results, "plans", plans, "comparisons",
+			 comparisons);
 }

@@ -394,6 +394,14 @@ function mapCell(entries) {
 	return cell;
 }
 
+function mapTable(label, what, procs, rows) {
+	return element("div", { "class": "scroll", tabindex: "0", role: "region", "aria-label": label }, [
+		element("table", { "class": "map" }, [
+			element("thead", {}, [element("tr", {}, [element("th", { scope: "col" }, [what])].concat(
+				procs.map(function (n) { return element("th", { scope: "col" }, [processes(n)]); })))]),
+			element("tbody", {}, rows)])]);
+}
+
 function crossOver() {
 	var entries = usable(), procs = distinct(entries.map(function (entry) { return entry.procs; }));
 	if (distinct(points.map(function (entry) { return entry.series + entry.r; })).length < 2)
@@ -413,11 +421,7 @@ function crossOver() {
 		id: "cross-over", title: "Which strategy wins where",
 		how: "Most operations per second; in an open loop, the lowest p99 response time. A winner's interval is " +
 			"apart from that of every other strategy chosen; otherwise there is no difference.",
-		map: element("div", { "class": "scroll", tabindex: "0", role: "region", "aria-label": "Which strategy wins where" }, [
-			element("table", { "class": "map" }, [
-				element("thead", {}, [element("tr", {}, [element("th", { scope: "col" }, ["mix"])].concat(
-					procs.map(function (n) { return element("th", { scope: "col" }, [processes(n)]); })))]),
-				element("tbody", {}, rows)])])
+		map: mapTable("Which strategy wins where", "mix", procs, rows)
 	};
 }
 

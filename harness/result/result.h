@@ -54,6 +54,9 @@ int result_default_path(const struct scenario *scenario, struct timespec started
 /* Refuses what is not a complete shmbench.result/1 document; why goes to diag,
  * naming the file and what was found. */
 int result_read(const char *path, FILE *diag, json_t **ret_result);
+/* Any JSON document: the first half of result_read(), and what it then checks. */
+int result_read_json(const char *path, FILE *diag, json_t **ret_document);
+bool result_check_frame(const json_t *result, const char *path, FILE *diag);
 /* The same of a text at hand; path is only what diag calls it. */
 int result_read_text(const char *path, const char *text, size_t len, FILE *diag,
 		     json_t **ret_result);

@@ -214,22 +214,6 @@ static void judge_point(const struct point *point, const struct built_point *bui
 	}
 }
 
-static json_t *params_object(const struct params *params)
-{
-	json_t *object = json_object();
-	char value[8192]; /* a list of 1024 CPUs is the longest */
-	const char *key;
-	int rc = 0;
-
-	for (unsigned int i = 0; params_text(params, i, &key, value, sizeof(value)); i++)
-		rc |= json_object_set_new(object, key, result_string(value));
-	if (rc) {
-		json_decref(object);
-		return NULL;
-	}
-	return object;
-}
-
 /* Where the lock came from; null: built in. */
 static json_t *lock_file_object(const struct params *params)
 {
@@ -262,7 +246,7 @@ static json_t *point_object(const struct result_build *build, size_t idx, bool i
 	judge_point(point, built, interrupted, &verdict);
 	rc |= json_object_set_new(object, "name", result_string(point->name));
 	rc |= json_object_set_new(object, "section", result_string(point->section));
-	rc |= json_object_set_new(object, "params", params_object(&point->params));
+	rc |= json_object_set_new(object, "params", result_params(&point->params));
 	rc |= json_object_set_new(object, "lock_file", lock_file_object(&point->params));
 	rc |= json_object_set_new(object, "status", json_string(verdict.status));
 	rc |= json_object_set_new(object, "reason",
@@ -279,20 +263,6 @@ static json_t *point_object(const struct result_build *build, size_t idx, bool i
 		return NULL;
 	}
 	return object;
-}
-
-static json_t *rfc3339(struct timespec when)
-{
-	char text[40];
-	struct tm tm;
-	size_t len;
-
-	if (!gmtime_r(&when.tv_sec, &tm))
-		return json_null();
-	len = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text + len, sizeof(text) - len, ".%03uZ",
-		 (unsigned int)(when.tv_nsec / 1000000) % 1000u);
-	return json_string(text);
 }
 
 static json_t *points_array(const struct result_build *build, bool interrupted, bool *ret_failed)
@@ -316,7 +286,6 @@ static json_t *points_array(const struct result_build *build, bool interrupted, 
 
 json_t *result_finish(struct result_build *build, bool interrupted)
 {
-	const struct scenario *scenario = build->scenario;
 	json_t *result = json_object(), *points;
 	struct timespec finished = build->started;
 	bool failed = false;
@@ -327,16 +296,13 @@ json_t *result_finish(struct result_build *build, bool interrupted)
 	rc |= json_object_set_new(result, "schema", json_string(RESULT_SCHEMA));
 	rc |= json_object_set(result, "tool", build->tool);
 	rc |= json_object_set(result, "host", build->host);
-	rc |= json_object_set_new(
-		result, "scenario",
-		json_pack("{s:o, s:o, s:o}", "path", result_string(scenario->path), "sha256",
-			  result_string(scenario->sha256), "text", result_string(scenario->text)));
+	rc |= json_object_set_new(result, "scenario", result_scenario(build->scenario));
 	rc |= json_object_set_new(result, "status",
 				  json_string(interrupted ? "partial" :
 					      failed	  ? "failed" :
 							    "complete"));
-	rc |= json_object_set_new(result, "started", rfc3339(build->started));
-	rc |= json_object_set_new(result, "finished", rfc3339(finished));
+	rc |= json_object_set_new(result, "started", result_time(build->started));
+	rc |= json_object_set_new(result, "finished", result_time(finished));
 	rc |= json_object_set_new(result, "overhead",
 				  build->overhead ? json_incref(build->overhead) : json_null());
 	rc |= json_object_set_new(result, "points", points);

@@ -186,7 +186,7 @@ static bool check_points(const json_t *points, const char *path, FILE *diag)
 	return true;
 }
 
-static bool check_document(const json_t *result, const char *path, FILE *diag)
+bool result_check_frame(const json_t *result, const char *path, FILE *diag)
 {
 	static const char *const words[] = { "complete", "partial", "failed", NULL };
 	const char *schema = result_get_text(result, "schema");
@@ -211,25 +211,29 @@ static bool check_document(const json_t *result, const char *path, FILE *diag)
 	       check_points(json_object_get(result, "points"), path, diag);
 }
 
-int result_read_text(const char *path, const char *text, size_t len, FILE *diag,
-		     json_t **ret_result)
+static int parse(const char *path, const char *text, size_t len, FILE *diag, json_t **ret_document)
 {
 	json_error_t error;
-	json_t *result;
 	char clean[160];
 
 	if (len == 0) {
 		fprintf(diag, "%s: is empty, expected a result\n", path);
 		return -EINVAL;
 	}
-	result = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
-	if (!result) {
+	*ret_document = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+	if (!*ret_document) {
 		fprintf(diag, "%s:%d: column %d: not a JSON text, or cut off: %s\n", path,
 			error.line, error.column,
 			result_clean(error.text, 120, clean, sizeof(clean)));
 		return -EINVAL;
 	}
-	if (!check_document(result, path, diag)) {
+	return 0;
+}
+
+/* result itself, or -EINVAL without it. */
+static int checked(json_t *result, const char *path, FILE *diag, json_t **ret_result)
+{
+	if (!result_check_frame(result, path, diag)) {
 		json_decref(result);
 		return -EINVAL;
 	}
@@ -237,7 +241,16 @@ int result_read_text(const char *path, const char *text, size_t len, FILE *diag,
 	return 0;
 }
 
-int result_read(const char *path, FILE *diag, json_t **ret_result)
+int result_read_text(const char *path, const char *text, size_t len, FILE *diag,
+		     json_t **ret_result)
+{
+	json_t *result;
+	int rc = parse(path, text, len, diag, &result);
+
+	return rc ? rc : checked(result, path, diag, ret_result);
+}
+
+int result_read_json(const char *path, FILE *diag, json_t **ret_document)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -245,7 +258,15 @@ int result_read(const char *path, FILE *diag, json_t **ret_result)
 
 	if (rc)
 		return rc;
-	rc = result_read_text(path, text, len, diag, ret_result);
+	rc = parse(path, text, len, diag, ret_document);
 	free(text);
 	return rc;
+}
+
+int result_read(const char *path, FILE *diag, json_t **ret_result)
+{
+	json_t *result;
+	int rc = result_read_json(path, diag, &result);
+
+	return rc ? rc : checked(result, path, diag, ret_result);
 }

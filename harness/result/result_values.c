@@ -58,6 +58,42 @@ json_t *result_string(const char *text)
 	return string;
 }
 
+json_t *result_time(struct timespec when)
+{
+	char text[40];
+	struct tm tm;
+	size_t len;
+
+	if (!gmtime_r(&when.tv_sec, &tm))
+		return json_null();
+	len = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text + len, sizeof(text) - len, ".%03uZ",
+		 (unsigned int)(when.tv_nsec / 1000000) % 1000u);
+	return json_string(text);
+}
+
+json_t *result_scenario(const struct scenario *scenario)
+{
+	return json_pack("{s:o, s:o, s:o}", "path", result_string(scenario->path), "sha256",
+			 result_string(scenario->sha256), "text", result_string(scenario->text));
+}
+
+json_t *result_params(const struct params *params)
+{
+	json_t *object = json_object();
+	char value[8192]; /* a list of 1024 CPUs is the longest */
+	const char *key;
+	int rc = 0;
+
+	for (unsigned int i = 0; params_text(params, i, &key, value, sizeof(value)); i++)
+		rc |= json_object_set_new(object, key, result_string(value));
+	if (rc) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
 const char *result_get_text(const json_t *object, const char *key)
 {
 	return json_string_value(json_object_get(object, key));

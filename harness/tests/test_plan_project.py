@@ -4,13 +4,13 @@
 import os
 import unittest
 
-from cli_fixture import Case
+from report_fixture import PageCase
 
 CPUS = len(os.sched_getaffinity(0))
 POINT = "[a]\ncapacity = 1000\nstripes = 1\nmix = search:90 insert:5 remove:5\n"
 
 
-class Project(Case):
+class Project(PageCase):
     @unittest.skipIf(CPUS < 2, "one CPU: no hand-off to measure")
     def test_ranges(self):
         target = 8 * CPUS + 1
@@ -68,6 +68,8 @@ class Project(Case):
         self.assertIn("not projected: the model has queue", done.out)
         self.assertRegex(done.out, r"\n    %d +\S+\.\.\S+/s  EXTRAPOLATED\n" % target)
         self.assertIn("What it rests on: ", done.out)
+        dom = self.check_plan("p.json", 40, "plan-project", "plan-check")
+        self.assertTrue(dom is None or "EXTRAPOLATED" in dom.text)
 
     def test_wrong_usage(self):
         self.write("p.ini", POINT)

@@ -5,7 +5,8 @@ import copy
 import json
 import unittest
 
-from cli_fixture import BRIEF, QUICK, Case
+from cli_fixture import BRIEF, QUICK
+from report_fixture import PageCase
 
 # Of each lock: median at 1, 2, 4, 8, 16 processes under each of two loads.
 RATES = {
@@ -15,7 +16,7 @@ RATES = {
 PROCS = (1, 2, 4, 8, 16)
 
 
-class Scale(Case):
+class Scale(PageCase):
     def result(self, rates, procs=PROCS, cpus=2, spread=0.02):
         one = self.run_json(QUICK, *BRIEF)
         point = one["points"][0]
@@ -63,6 +64,8 @@ class Scale(Case):
         self.assertEqual(regret["futex"]["best_in"], 7)
         self.assertIn("spin = futex", done.out)
         self.assertIn("regret", done.out)
+        dom = self.check_plan("out.json", 40, "plan-map", "plan-regret", "plan-scale")
+        self.assertTrue(dom is None or {"futex", "spin", "no difference"} <= set(dom.text))
 
     def test_scalability(self):
         law = [10 * n / (1 + 0.1 * (n - 1) + 0.01 * n * (n - 1)) for n in (1, 2, 4, 8, 16)]
@@ -78,6 +81,13 @@ class Scale(Case):
         self.assertEqual(above["verdict"], "not fitted: 0 points, 3 coefficients")
         self.assertIsNone(above["alpha"])
         self.assertIn("up to 16 CPUs: valid", done.out)
+        measured = [cell["ops_per_s"] for cell in plan["scalability"][0]["cells"]]
+        for rate, cell in zip(law, measured):
+            self.assertAlmostEqual(cell["median"], 1e6 * rate, delta=1)
+            self.assertTrue(cell["low"] < cell["median"] < cell["high"])
+        self.assertEqual(plan["host"]["cpus"], 16)
+        dom = self.check_plan("out.json", 20, "plan-scale")
+        self.assertTrue(dom is None or "up to the CPUs: valid" in dom.text)
         # The same on two CPUs: two regimes, and neither has enough.
         self.result({("futex", "a"): law}, cpus=2)
         done, plan = self.scale()
@@ -88,6 +98,12 @@ class Scale(Case):
     def test_a_cliff_is_no_law(self):
         self.result({("spin", "a"): (10, 19, 1, 1, 1)}, cpus=16)
         self.assertIn("not valid", self.scale()[0].out)
+        # Measured: ticket on two CPUs. Without 3 processes no law with a positive lambda is left.
+        self.result({("ticket", "a"): (18.6, .513, .567, .394, .353, .252, .195)}, cpus=1,
+                    procs=(1, 3, 4, 6, 8, 12, 16))
+        out = self.scale()[0].out
+        self.assertIn("above 1 CPUs: not valid: without one of its points no law fits", out)
+        self.assertNotIn("nan", out)
 
     def test_a_sweep_run_now(self):
         self.write("s.ini", QUICK + "lock = futex, spin\nprocs = 1, 2\nread = locked, seqlock\n"

@@ -2,19 +2,16 @@
 # SPDX-License-Identifier: MIT
 """`shmbench report`: the page's data against the result file, and the page in a browser."""
 import copy
-import html.parser
 import json
 import os
 import re
-import shutil
 import subprocess
 import unittest
 
 import hdr_reader
-from cli_fixture import BRIEF, ROOT, Case
+from cli_fixture import BRIEF, ROOT
+from report_fixture import HOSTILE, PageCase, data_of, needs_browser
 
-CHROMIUM = shutil.which("chromium")
-needs_browser = unittest.skipUnless(CHROMIUM, "no chromium here (apt-get install chromium)")
 SCENARIO = """[load]
 lock = futex, spin
 procs = 2
@@ -27,68 +24,6 @@ procs = 1, 2
 latency = every
 capacity = 1000
 """
-HOSTILE = "</script><script>document.title='broken'</script><b id=injected onclick=x>&amp;\u2028'\""
-DRIVER = """<script>
-(function () {
-	var notes = {opened_ms: performance.now()};
-	var svg = document.querySelector("svg.panel"), box = svg && svg.getBoundingClientRect();
-	if (svg) {
-		svg.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight"}));
-		notes.said = document.getElementById("said").textContent;
-		var ring = svg.querySelector(".here").getBoundingClientRect();
-		svg.dispatchEvent(new KeyboardEvent("keydown", {key: "Escape"}));
-		notes.hidden = document.getElementById("tip").hidden;
-		svg.dispatchEvent(new MouseEvent("mousemove", {bubbles: true, clientX: ring.x + ring.width / 2,
-			clientY: ring.y + ring.height / 2}));
-		notes.tip = document.getElementById("tip").textContent;
-		notes.lines = document.querySelectorAll("#throughput path.mark").length;
-		document.querySelector("#choices input").click();
-		notes.lines_after = document.querySelectorAll("#throughput path.mark").length;
-		document.querySelector("#choices input").click();
-		var op = document.getElementById("op");
-		op.value = "insert";
-		op.dispatchEvent(new Event("change"));
-		notes.op = document.getElementById("latency-title").textContent;
-	}
-	notes.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-	document.documentElement.setAttribute("data-notes", JSON.stringify(notes));
-})();
-</script>"""
-
-
-class Page(html.parser.HTMLParser):
-    """Of the DOM as the browser left it: figures by path, text, ids, notes."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.figures, self.ids, self.tags, self.text, self.notes = [], set(), [], [], {}
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        attrs = dict(attrs)
-        self.tags.append(tag)
-        if "id" in attrs:
-            self.ids.add(attrs["id"])
-        if "data-notes" in attrs:
-            self.notes = json.loads(attrs["data-notes"])
-        if "data-path" in attrs:
-            self.figures.append((attrs["data-path"], attrs.get("data-value")))
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-
-def data_of(page):
-    return json.loads(re.search(r'(?s)id="data">\n(.*?)\n?</script>', page).group(1))
-
-
-def walk(value, path):
-    for step in path.split("/"):
-        if isinstance(value, list):
-            value = value[int(step)] if int(step) < len(value) else None
-        else:
-            value = value.get(step) if isinstance(value, dict) else None
-    return value
 
 
 def pooled(point, clock, op):
@@ -102,7 +37,7 @@ def pooled(point, clock, op):
     return total
 
 
-class Report(Case):
+class Report(PageCase):
     result = None
 
     def measured(self):
@@ -123,21 +58,7 @@ class Report(Case):
         return self.write(name, json.dumps(result))
 
     def report(self, *results):
-        names = [self.put("%d.json" % i, result) for i, result in enumerate(results)]
-        self.bench("report", *names, "-o", "page.html")
-        with open(self.path("page.html"), encoding="utf-8") as f:
-            return f.read()
-
-    def browse(self, page, width=1280):
-        self.write("driven.html", page.replace("</body>", DRIVER + "</body>"))
-        done = subprocess.run(
-            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-             "--user-data-dir=" + self.path("profile"), "--enable-logging=stderr",
-             "--window-size=%d,900" % width, "--dump-dom", "file://" + self.path("driven.html")],
-            capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, check=False)
-        self.assertEqual([line for line in done.stderr.splitlines() if "CONSOLE" in line], [])
-        self.assertIn('data-ready="yes"', done.stdout)
-        return Page(done.stdout)
+        return self.page_of(*[self.put("%d.json" % i, result) for i, result in enumerate(results)])
 
 
 class Data(Report):
@@ -200,19 +121,6 @@ class Data(Report):
 
 @needs_browser
 class Browser(Report):
-    def check_figures(self, page, dom, at_least):
-        data, seen = data_of(page), 0
-        for path, shown in dom.figures:
-            value = walk(data, path)
-            if shown is None:
-                self.assertIsNone(value, path)
-            elif isinstance(value, (int, float)):
-                self.assertEqual(float(shown), value, path)
-                seen += 1
-            else:
-                self.assertEqual(shown, value, path)
-        self.assertGreaterEqual(seen, at_least)
-
     def test_page(self):
         page = self.report(self.measured())
         dom = self.browse(page)
