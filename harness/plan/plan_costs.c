@@ -67,8 +67,6 @@ static int run_sides(struct shared *shared, side_fn *fn, const uint16_t *cpus, u
 	int r = 0, status;
 
 	memset(shared, 0, sizeof(*shared));
-	for (uint32_t i = 0; i < LINES; i++)
-		atomic_store(&shared->lines[i].next, side_next_line(i));
 	shared->yields = yields;
 	atomic_store(&shared->nr, nr);
 	for (uint32_t i = 0; i < nr; i++)

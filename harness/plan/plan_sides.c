@@ -72,10 +72,22 @@ void side_call_in_vain(struct shared *shared, uint32_t side)
 	}
 }
 
-/* Each of LINES lines has the number of the next one to go to. */
-uint32_t side_next_line(uint32_t i)
+/* Each of LINES lines has the number of the next one to go to. One cycle through all (Sattolo,
+ * 1986), another each time: prefetchers learn an order that comes again. */
+static void write_lines(struct shared *shared, struct rng *rng)
 {
-	return (i + 37) % LINES;
+	uint32_t order[LINES];
+
+	for (uint32_t i = 0; i < LINES; i++)
+		order[i] = i;
+	for (uint32_t i = LINES - 1; i > 0; i--) {
+		uint32_t k = (uint32_t)rng_below(rng, i), at = order[i];
+
+		order[i] = order[k];
+		order[k] = at;
+	}
+	for (uint32_t i = 0; i < LINES; i++)
+		atomic_store(&shared->lines[i].next, order[i]);
 }
 
 static double touch_lines(struct shared *shared, bool writes)
@@ -93,18 +105,21 @@ static double touch_lines(struct shared *shared, bool writes)
 	return (double)(shmht_ticks_ordered() - began) / LINES;
 }
 
-/* Who does what, in turn; a step is a row of figures. */
+/* Who does what, in turn; a step is a row of figures. Anew: another order, which is not timed. */
 static const struct {
 	uint32_t side;
-	bool writes;
+	bool writes, anew;
 } line_steps[LINE_STEPS] = {
 	/* Written there, read, written; written there, read, read there again, written. */
-	{ 1, true },  { 0, false }, { 0, true }, { 1, true },
-	{ 0, false }, { 1, false }, { 0, true },
+	{ 1, true, true },   { 0, false, false }, { 0, true, false }, { 1, true, true },
+	{ 0, false, false }, { 1, false, false }, { 0, true, false },
 };
 
 void side_pass_lines(struct shared *shared, uint32_t side)
 {
+	struct rng rng;
+
+	rng_seed(&rng, 1, side);
 	side_join(shared);
 	for (uint32_t i = 0; i < LINE_STEPS * LINE_ROUNDS; i++) {
 		uint32_t step = i % LINE_STEPS;
@@ -113,7 +128,11 @@ void side_pass_lines(struct shared *shared, uint32_t side)
 			continue;
 		while (atomic_load(&shared->turn) != i)
 			shmht_pause();
-		shared->steps[step][i / LINE_STEPS] = touch_lines(shared, line_steps[step].writes);
+		if (line_steps[step].anew)
+			write_lines(shared, &rng);
+		else
+			shared->steps[step][i / LINE_STEPS] = touch_lines(shared,
+									  line_steps[step].writes);
 		atomic_store(&shared->turn, i + 1);
 	}
 }

@@ -11,7 +11,7 @@
 
 #define ROUNDS 2000
 #define SIDES 4
-#define LINES 64
+#define LINES 32
 #define LINE_ROUNDS 300
 #define LINE_STEPS 7
 #define BUSY_NS 100000000ull
@@ -23,9 +23,12 @@ enum { STEP_TRANSFER = 1, STEP_UPGRADE = 2, STEP_INVALIDATE = 6 };
 struct shared {
 	_Atomic uint32_t ready, done, nr;
 	_Atomic uint32_t turn __attribute__((aligned(256)));
+	/* A page and a line apart: no prefetcher goes from one to the next, and each has a set of
+	 * the cache for itself. */
 	struct {
 		_Atomic uint32_t next;
-	} __attribute__((aligned(256))) lines[LINES];
+		char rest[4096 + 64 - 4];
+	} lines[LINES] __attribute__((aligned(64)));
 	_Atomic uint32_t sink;
 	double figures[SIDES][ROUNDS] __attribute__((aligned(256)));
 	double steps[LINE_STEPS][LINE_ROUNDS];
@@ -43,7 +46,6 @@ side_fn side_wake_in_turn; /* of wake-up calls; side 1: of whole rounds */
 side_fn side_pass_lines;   /* into steps */
 side_fn side_compute;	   /* into quantum, lost, gaps */
 
-uint32_t side_next_line(uint32_t i);
 void side_join(struct shared *shared);
 
 #endif
