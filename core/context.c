@@ -308,6 +308,7 @@ void shmht_ctx_time_section(struct shmht_ctx *ctx, bool next)
 {
 	ctx->timed = next;
 	ctx->contended_before = ctx->stats.contended;
+	ctx->reacquired_before = ctx->stats.reacquired;
 	set_ways(ctx);
 }
 
@@ -319,6 +320,7 @@ void section_begins(struct shmht_ctx *ctx)
 	ctx->entered_wait = stats->contended == ctx->contended_before ?
 				    0 :
 				    stats->wait_ticks[(stats->contended - 1) % SHMHT_WAIT_RING];
+	ctx->entered_again = stats->reacquired != ctx->reacquired_before;
 	ctx->entered_ticks = shmht_ticks();
 }
 
@@ -330,6 +332,7 @@ void section_ends(struct shmht_ctx *ctx)
 	/* Asked for inside of a section: its beginning was not seen. */
 	if (ctx->entered_ticks) {
 		stats->timed_wait[stats->timed % SHMHT_WAIT_RING] = ctx->entered_wait;
+		stats->timed_again[stats->timed % SHMHT_WAIT_RING] = ctx->entered_again;
 		stats->timed_hold[stats->timed++ % SHMHT_WAIT_RING] = now - ctx->entered_ticks;
 	}
 	ctx->entered_ticks = 0;

@@ -73,7 +73,9 @@ struct shmht_ctx {
 	bool announces;	  /* such as to say that this thread is quiescent: read = urcu */
 	uint64_t hold_ticks;
 	uint64_t entered_ticks, entered_wait; /* of the section that is timed */
-	uint64_t contended_before;	      /* stats.contended when it was asked for */
+	bool entered_again;
+	/* stats.contended and stats.reacquired when it was asked for */
+	uint64_t contended_before, reacquired_before;
 	uint64_t timeout_ticks;
 	uint64_t timeout_ns;
 	enum shmht_wait wait;

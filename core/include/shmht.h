@@ -348,9 +348,10 @@ struct shmht_lock_stats {
 	uint64_t recovered; /* acquired from one that had died with it, or in his turn */
 	uint64_t wait_ticks[SHMHT_WAIT_RING];
 	/* Sections that shmht_ctx_time_section() asked for: the wait for the lock, 0 when it
-	 * was free, and from there to its release. */
+	 * was free, from there to its release, and whether this context was the last holder. */
 	uint64_t timed;
 	uint64_t timed_wait[SHMHT_WAIT_RING], timed_hold[SHMHT_WAIT_RING];
+	bool timed_again[SHMHT_WAIT_RING];
 };
 
 const struct shmht_lock_stats *shmht_ctx_stats(const struct shmht_ctx *ctx);

@@ -24,7 +24,7 @@ extern "C" {
 #define SHMHT_CAP_KERNEL_RECOVERS 256u /* ... by the kernel: robust = off has no say */
 #define SHMHT_CAP_TEST_ONLY 64u	       /* deliberately broken; test builds only */
 
-#define SHMHT_STRATEGY_ABI 5u
+#define SHMHT_STRATEGY_ABI 6u
 
 struct shmht_strategy {
 	uint32_t abi_version; /* SHMHT_STRATEGY_ABI */

@@ -395,6 +395,7 @@ static void sections_are_timed(const struct shmht_strategy *strategy)
 		assert_int_equal(stats->timed, n + 1);
 		assert_int_equal(stats->timed_wait[n % SHMHT_WAIT_RING], 0);
 		assert_in_range(stats->timed_hold[n % SHMHT_WAIT_RING], 1, shmht_ticks() - start);
+		assert_true(stats->timed_again[n % SHMHT_WAIT_RING]);
 		assert_rc(remove_number(t.ctx, 100), 0);
 		assert_int_equal(stats->timed, n + 1);
 	}
@@ -435,6 +436,7 @@ static void wait_and_hold_are_told_apart(const struct shmht_strategy *strategy)
 	all = shmht_ticks() - all;
 	holder_let_go(holder);
 	assert_int_equal(stats->timed, 1);
+	assert_false(stats->timed_again[0]);
 	wait = stats->timed_wait[0];
 	hold = stats->timed_hold[0];
 	assert_int_equal(wait, stats->wait_ticks[(stats->contended - 1) % SHMHT_WAIT_RING]);

@@ -196,6 +196,8 @@ static json_t *lock_object(const struct worker_result *worker, bool timed)
 				  timed ? split_object(&worker->held_wait) : json_null());
 	rc |= json_object_set_new(object, "hold_ns",
 				  timed ? split_object(&worker->held) : json_null());
+	rc |= json_object_set_new(object, "hold_again_ns",
+				  timed ? split_object(&worker->held_again) : json_null());
 	if (rc) {
 		json_decref(object);
 		return NULL;

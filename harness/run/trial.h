@@ -55,8 +55,10 @@ struct worker_result {
 	uint64_t stalled_ns;	      /* time in waits over 1 ms */
 	uint64_t outcomes[OP_NR][OUTCOME_NR];
 	struct hist service[HIST_CLASSES];
-	struct hist wait;	     /* contended acquires, each timed */
-	struct hist held, held_wait; /* sampled sections of the lock: held, and waited for before */
+	struct hist wait; /* contended acquires, each timed */
+	/* Sampled sections of the lock: held (and that, where this worker had it last, too), and
+	 * waited for before. */
+	struct hist held, held_again, held_wait;
 	/* Open loop: from the planned start; every operation of the window. */
 	struct hist response[HIST_CLASSES];
 	struct hist start_lag;	  /* of operations that the worker was free to start in time */

@@ -36,6 +36,9 @@ static __attribute__((noinline)) void split_next(struct worker *w)
 		if (!w->measuring)
 			continue;
 		hist_record(&result->held, (uint64_t)((double)w->stats->timed_hold[at] * scale));
+		if (w->stats->timed_again[at])
+			hist_record(&result->held_again,
+				    (uint64_t)((double)w->stats->timed_hold[at] * scale));
 		hist_record(&result->held_wait,
 			    (uint64_t)((double)w->stats->timed_wait[at] * scale));
 	}
