@@ -6,8 +6,9 @@
  * CPU that found it taken: what others see of a section is longer than what it takes by
  * itself, since much of what is done outside overlaps with it. What a section lasts longer
  * where others use the table, too, is the difference of sections timed with two processes
- * and with one, as a number of lines that come from another CPU (plan_project.c). Nothing is
- * fitted to a throughput of more than one.
+ * and with one, as a number of lines that come from another CPU (plan_project.c): more of
+ * them where the lock came from there, too. Nothing is fitted to a throughput of more than
+ * one.
  *
  * Each round has costs of its own, and each trial a line's way of its own: a virtual
  * machine's CPUs may be four times as far from each other as they were a second ago.
@@ -84,6 +85,13 @@ static void set_lines(struct hand_costs *costs, double transfer, double upgrade,
 	costs->migrates = upgrade < invalidate / 2;
 }
 
+/* At the way that a line has in these costs. */
+static void set_others(const struct project_row *row, struct hand_costs *costs)
+{
+	costs->handed = row->lines_handed * costs->transfer;
+	costs->again = row->lines_again * costs->transfer;
+}
+
 static struct project_fit of_host(const struct host_costs *host, const struct lock_model *model)
 {
 	struct project_fit fit = { .change_of_four = host->change[1], .clock_ns = host->clock };
@@ -98,6 +106,8 @@ static struct project_fit of_host(const struct host_costs *host, const struct lo
 			   .spin_max = model->spin_ns + model->spin_pauses * host->pause,
 			   /* Three looks at the counter, one at the clock: the deadline. */
 			   .prepare = 3 * host->tick + host->stamp,
+			   .atomic = host->atomic,
+			   .tick = host->tick,
 			   .yield = host->yield,
 			   .wait_call = host->wait_call,
 			   .wake_call = host->wake_call,
@@ -160,7 +170,7 @@ void project_model(const struct project_row *row, struct project_cell *cell, int
 	/* Chance is another one in each round. */
 	fit.system.seed = (uint64_t)round + 1;
 	set_lines(costs, figures->transfer, figures->upgrade, figures->invalidate);
-	costs->shared = row->lines * figures->transfer;
+	set_others(row, costs);
 	figures->model = simulate(&fit, costs, cell, row->cpus,
 				  cell->procs > row->cpus ? CHECK_S : near, &figures->model_busy);
 }
@@ -203,8 +213,9 @@ static bool tell_apart(const struct project_row *reference, const struct project
 	costs->inside = share > 0 ? share * (alone + hold) - hold :
 				    share_held(&reference->cells[0]) *
 					    alone_ns(reference, costs, round);
-	costs->shared = row->lines * costs->transfer;
-	if (!(alone > 0) || !(costs->inside > 0) || !(section > 0) || isnan(costs->shared))
+	set_others(row, costs);
+	if (!(alone > 0) || !(costs->inside > 0) || !(section > 0) ||
+	    isnan(costs->handed + costs->again))
 		return false;
 	costs->inside = fmin(costs->inside, alone);
 	costs->outside = fmax(alone - costs->inside, 0.1);
@@ -229,7 +240,8 @@ bool project_calibrate(const struct host_costs *hosts, const struct project_row 
 {
 	static const size_t of_lock[] = { offsetof(struct hand_costs, inside),
 					  offsetof(struct hand_costs, outside),
-					  offsetof(struct hand_costs, shared),
+					  offsetof(struct hand_costs, handed),
+					  offsetof(struct hand_costs, again),
 					  offsetof(struct hand_costs, spread) };
 	int nr = 0;
 
@@ -262,7 +274,8 @@ struct project_range project_range_at(const struct project_row *row, uint32_t cp
 
 			costs.transfer *= dear ? FAR : 1;
 			costs.invalidate *= dear ? FAR : 1;
-			costs.shared *= dear ? FAR : 1;
+			costs.handed *= dear ? FAR : 1;
+			costs.again *= dear ? FAR : 1;
 			costs.crowd = crowd;
 			rate = simulate(&row->fit, &costs, &cell, cpus, PROJECT_S, &busy);
 			range.low = fmin(range.low, rate);

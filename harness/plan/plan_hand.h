@@ -7,7 +7,8 @@
  * followed one by one, and what a step costs is given.
  *
  * The line is with one CPU that has written it, or with several that have read it.
- * Whoever has it not waits for it; a write waits for who else is being served.
+ * Whoever has it not waits for it; a write waits for who else is being served, and for
+ * its own way to him.
  *
  * Left out: other memory traffic, several locks, movement between CPUs, shared
  * readers, interrupts. Deterministic by seed.
@@ -30,8 +31,12 @@ struct hand_costs {		/* ns */
 	double outside, inside; /* an operation of one worker alone is their sum */
 	double spread;		/* standard deviation of inside over its mean, 0 to 1 */
 	double hold;		/* further time inside: the scenario's */
-	double shared;		/* further time inside where other CPUs work, too */
+	/* Further time inside where other CPUs work, too, on average: after one of them had the
+	 * lock, and after this one had it. It comes in whole transfers. */
+	double handed, again;
 	double cold;		/* further time inside, after another worker had the CPU */
+	double atomic;		/* an attempt after the first, a step on the way to sleep */
+	double tick;		/* a look at the counter, at either end of a wait */
 	double transfer;	/* of the lock's line from the CPU that wrote it to another */
 	double invalidate;	/* writing it where others have only read it since */
 	bool migrates;		/* a reader gets it from its writer to write it, too */

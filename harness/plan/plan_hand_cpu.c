@@ -76,7 +76,8 @@ void hand_start_timer(struct sim *sim, uint32_t w)
 void hand_enter(struct sim *sim, uint32_t w, enum state state, double ns)
 {
 	sim->workers[w].state = state;
-	sim->workers[w].left = ns;
+	sim->workers[w].left = ns + sim->workers[w].owed;
+	sim->workers[w].owed = 0;
 	hand_start_timer(sim, w);
 }
 

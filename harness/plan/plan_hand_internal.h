@@ -15,6 +15,7 @@ enum state {
 	OUTSIDE,
 	DRAINS,	  /* waits for its last release to be seen */
 	TRIES,	  /* the line is on its way, for an attempt at a lock not looked at */
+	BEGINS,	  /* to wait, with a look at the counter */
 	JOINS,	  /* ... to get into the queue */
 	LOOKS,	  /* ... for a look */
 	CLAIMS,	  /* ... for an attempt at a lock seen free, or granted */
@@ -44,12 +45,14 @@ struct worker {
 	bool found_free;
 	bool storing;	/* its release is not seen yet */
 	bool tried;	/* once, in vain */
+	bool waited;	/* for the section that it is in, or is to enter */
 	bool parking;	/* HAND_PARK: past its spinning */
 	uint32_t timer; /* an event of another number is an old one */
 	uint32_t cpu;
 	uint32_t next; /* in the list it is in: run queue, lock queue or sleepers use their own */
 	uint32_t behind;
 	double left, ends; /* of the timed state: while off its CPU, while on it */
+	double owed;	   /* of an access that has taken effect: before the next state */
 	double used;	   /* CPU time, and what it gave up */
 	double since;	   /* it waits */
 	double budget;	   /* HAND_PARK: of spinning; HAND_TEST_SET: the next pause */

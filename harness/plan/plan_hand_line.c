@@ -73,12 +73,13 @@ double hand_serve(struct sim *sim, uint32_t c, bool writes)
 	if (from > sim->now)
 		return sim->now - from;
 	line->changed = sim->now;
+	/* Who wants it next is told where it is now once it is there. */
 	if (writes) {
 		line->version++;
 		line->owner = c;
 		line->written = true;
 		line->shared = false;
-		line->reads_from = line->writes_from = sim->now + way;
+		line->reads_from = line->writes_from = sim->now + 2 * way;
 	} else {
 		if (line->written && sim->costs->migrates) {
 			line->version++;
@@ -88,7 +89,7 @@ double hand_serve(struct sim *sim, uint32_t c, bool writes)
 		}
 		line->written = false;
 		line->reads_from = sim->now + 2 * way * sim->costs->crowd;
-		line->writes_from = fmax(line->writes_from, sim->now + way);
+		line->writes_from = fmax(line->writes_from, sim->now + 2 * way);
 	}
 	sim->cpus[c].copy = line->version;
 	return way;

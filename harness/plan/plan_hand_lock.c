@@ -4,14 +4,38 @@
 
 #include "plan/plan_hand_internal.h"
 
+#define LINES_MAX 20 /* of a section */
+
 /* ---- in, and out ----------------------------------------------------------- */
+
+/* Of mean 1: exponential. */
+static double varies(struct sim *sim)
+{
+	return -log(1 - rng_unit(&sim->rng));
+}
 
 static double inside(struct sim *sim)
 {
 	const struct hand_costs *costs = sim->costs;
-	double varies = costs->spread > 0 ? -log(1 - rng_unit(&sim->rng)) - 1 : 0;
+	double more = costs->spread > 0 ? varies(sim) - 1 : 0;
 
-	return costs->inside * (1 + costs->spread * varies) + costs->hold;
+	return costs->inside * (1 + costs->spread * more) + costs->hold;
+}
+
+/* What other CPUs have changed since comes line by line: a Poisson number of them. */
+static double lines_of_others(struct sim *sim, uint32_t cpu)
+{
+	const struct hand_costs *costs = sim->costs;
+	bool handed = sim->last != NOBODY && sim->workers[sim->last].cpu != cpu;
+	double lines = (handed ? costs->handed : costs->again) / costs->transfer;
+	double left = rng_unit(&sim->rng), share = exp(-lines), ns = 0;
+
+	for (int n = 1; left > share && n <= LINES_MAX; n++) {
+		left -= share;
+		share *= lines / n;
+		ns += costs->transfer;
+	}
+	return ns;
 }
 
 /* HAND_PARK: a wait that spinning ended; towards twice of what it took. */
@@ -28,10 +52,13 @@ static void take(struct sim *sim, uint32_t w)
 	struct worker *worker = &sim->workers[w];
 	double ns = inside(sim);
 
-	if (sim->system->cpus > 1 && sim->system->workers > 1)
-		ns += sim->costs->shared;
+	if (sim->system->cpus > 1 && sim->system->workers > 1 && sim->costs->transfer > 0)
+		ns += lines_of_others(sim, worker->cpu);
 	if (worker->cold)
 		ns += sim->costs->cold;
+	if (worker->waited)
+		ns += sim->costs->tick;
+	worker->waited = false;
 	worker->cold = false;
 	if (worker->state == CLAIMS && sim->costs->spin_max > 0 && !worker->parking)
 		adapt(sim, worker);
@@ -46,7 +73,7 @@ static void take(struct sim *sim, uint32_t w)
 
 static void go_outside(struct sim *sim, uint32_t w)
 {
-	hand_enter(sim, w, OUTSIDE, sim->costs->outside * (0.5 + rng_unit(&sim->rng)));
+	hand_enter(sim, w, OUTSIDE, sim->costs->outside * varies(sim));
 }
 
 static double until_look(const struct sim *sim, const struct worker *worker)
@@ -104,8 +131,9 @@ static void stored(struct sim *sim, uint32_t w)
 
 	worker->storing = false;
 	set_free(sim);
+	/* Who waits for the line gets it before the attempt is through. */
 	if (worker->state == DRAINS && hand_runs(sim, w))
-		hand_reach_then(sim, w, TRIES);
+		hand_enter(sim, w, OUTSIDE, sim->costs->atomic);
 }
 
 void hand_store(struct sim *sim, uint32_t w, uint32_t served)
@@ -171,17 +199,25 @@ static void wait_in_queue(struct sim *sim, uint32_t w)
 
 static void begin_to_wait(struct sim *sim, uint32_t w)
 {
+	sim->tally.contended++;
+	sim->workers[w].waited = true;
+	hand_enter(sim, w, BEGINS, sim->costs->tick);
+}
+
+/* It has looked at the counter. */
+static void begun(struct sim *sim, uint32_t w)
+{
 	struct worker *worker = &sim->workers[w];
 
-	sim->tally.contended++;
 	worker->since = sim->now;
 	switch (sim->system->family) {
 	case HAND_QUEUE:
 		hand_reach_then(sim, w, JOINS);
 		break;
 	case HAND_TEST_SET:
-		worker->budget = sim->costs->look;
-		hand_enter(sim, w, SPINS, worker->budget);
+		/* A look comes before the first pause, which is twice of this. */
+		worker->budget = sim->costs->look / 2;
+		hand_reach_then(sim, w, sim->system->blind ? CLAIMS : LOOKS);
 		break;
 	case HAND_PARK:
 		worker->parking = sim->costs->spin_max <= 0;
@@ -335,18 +371,34 @@ static void claimed(struct sim *sim, uint32_t w)
 		wait_on(sim, w);
 }
 
+/* An atomic that an operation alone does not have, as it has one attempt and one release. */
+static double takes(const struct sim *sim, const struct worker *worker)
+{
+	enum state state = worker->state;
+	bool tries = state == CLAIMS || (state == TRIES && sim->system->family != HAND_QUEUE);
+	bool in_vain = tries && !worker->granted && !hand_is_free(sim);
+
+	return in_vain || state == JOINS || state == COUNTS || state == MARKS || state == LEAVES ?
+		       sim->costs->atomic :
+		       0;
+}
+
 void hand_step(struct sim *sim, uint32_t w)
 {
 	if (sim->workers[w].on_way) {
 		hand_arrive_there(sim, w);
 		return;
 	}
+	sim->workers[w].owed = takes(sim, &sim->workers[w]);
 	switch (sim->workers[w].state) {
 	case OUTSIDE:
 		try_first(sim, w);
 		break;
 	case TRIES:
 		tried(sim, w);
+		break;
+	case BEGINS:
+		begun(sim, w);
 		break;
 	case JOINS:
 		joined(sim, w);

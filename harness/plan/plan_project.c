@@ -13,6 +13,7 @@
 #define TRIAL_NS 120000000u
 #define WARMUP_NS 20000000u
 #define REFERENCE "ticket"
+#define SECTIONS_MIN 100 /* timed, of a lock's own */
 
 static const uint32_t checked_at[PROJECT_CHECKS] = { 1, 2, 3, 4, 6, 8 };
 
@@ -116,31 +117,42 @@ static int find_rows(const struct scenario *scenario, struct project *project)
 
 /* ---- the model --------------------------------------------------------- */
 
-/* What sections are longer by where two processes use the table, over what a line's way was
- * then: least squares through the origin, for the far ones say most. It is the load's, and
- * all of its locks together have it less by chance: their sections are short. */
-static double lines_of(const struct project *project, const struct project_row *row)
+/* Of sections that are longer where two processes use the table, over what a line's way was
+ * then: least squares through the origin, for the far ones say most. */
+struct lines {
+	double product, square, nr;
+};
+
+static void add_lines(const struct project_row *row, bool handed, struct lines *lines)
 {
-	double product = 0, square = 0;
+	for (int k = 0; k < PROJECT_ROUNDS; k++) {
+		const struct project_figures *one = &row->cells[0].rounds[k];
+		const struct project_figures *two = &row->cells[1].rounds[k];
+		double longer = (handed ? two->handed_ns : two->again_ns) - one->section_ns;
+		double nr = handed ? two->handed_nr : two->again_nr;
 
-	for (uint32_t i = 0; i < project->nr; i++) {
-		const struct project_cell *cells = project->rows[i].cells;
-
-		if (*project->rows[i].refused ||
-		    !same_load(&project->rows[i].params, &row->params, true))
+		if (!(one->ops_per_s > 0) || !(two->ops_per_s > 0) || !(nr > 0) || isnan(longer))
 			continue;
-		for (int k = 0; k < PROJECT_ROUNDS; k++) {
-			const struct project_figures *one = &cells[0].rounds[k];
-			const struct project_figures *two = &cells[1].rounds[k];
-			double longer = two->section_ns - one->section_ns;
-
-			if (!(one->ops_per_s > 0) || !(two->ops_per_s > 0) || isnan(longer))
-				continue;
-			product += longer * two->transfer;
-			square += two->transfer * two->transfer;
-		}
+		lines->product += nr * longer * two->transfer;
+		lines->square += nr * two->transfer * two->transfer;
+		lines->nr += nr;
 	}
-	return square > 0 ? fmax(0, product / square) : NAN;
+}
+
+/* Who has the lock for long at a time changes more before it is handed over, so they are the
+ * lock's own; of which it has too few, those of all locks under this load. */
+static double lines_of(const struct project *project, const struct project_row *row, bool handed)
+{
+	struct lines lines = { 0 };
+	bool few;
+
+	add_lines(row, handed, &lines);
+	few = lines.nr < SECTIONS_MIN;
+	for (uint32_t i = 0; few && i < project->nr; i++)
+		if (&project->rows[i] != row && !*project->rows[i].refused &&
+		    same_load(&project->rows[i].params, &row->params, true))
+			add_lines(&project->rows[i], handed, &lines);
+	return lines.square > 0 ? fmax(0, lines.product / lines.square) : NAN;
 }
 
 static void summarize(struct project_cell *cell)
@@ -240,7 +252,8 @@ void project_judge(struct project *project)
 
 		if (row->reference || !project_model_of(&project->host, row))
 			continue;
-		row->lines = lines_of(project, row);
+		row->lines_handed = lines_of(project, row, true);
+		row->lines_again = lines_of(project, row, false);
 		if (!project_calibrate(project->hosts, reference_of(project, row), row))
 			continue;
 		check(row);

@@ -29,8 +29,11 @@ struct project_figures {
 	double ops_per_s;	    /* 0: not measured, and so is the rest */
 	double contended;	    /* share of acquires that found the lock taken */
 	uint64_t looks, looks_held; /* from another CPU: one process only */
-	/* Of sections timed, clock included: up to two processes. */
+	/* Of sections timed, clock included: up to two processes. Means of them all, of those
+	 * whose worker had the lock last, too, and of those that were handed over. */
 	double section_ns, section_p90_p50_ns;
+	double again_ns, handed_ns;
+	double again_nr, handed_nr;
 	double transfer, upgrade, invalidate; /* host's, mean of right before and right after */
 	bool disturbed;			      /* by the host, and no better when done again */
 	double model, model_busy;	      /* from costs of the same time; NaN: not modelled */
@@ -67,9 +70,10 @@ struct project_row {
 	bool reference; /* not of the scenario: measured for what it says of the load */
 	uint32_t cpus;
 	char refused[160]; /* "": modelled */
-	/* Of a table that others write to, so many lines come from another CPU in a section:
-	 * by them it lasts longer, the more the farther that is. NaN: not known. */
-	double lines;
+	/* Of a table that others write to, so many lines come from another CPU in a section: by
+	 * them it lasts longer, the more the farther that is. After another had the lock, and
+	 * after the same one had it. NaN: not known. */
+	double lines_handed, lines_again;
 	struct project_fit fits[PROJECT_ROUNDS];
 	struct project_fit fit; /* of all rounds, by medians */
 	struct project_cell cells[PROJECT_CHECKS];

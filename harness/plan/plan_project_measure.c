@@ -11,36 +11,44 @@
 #define LOOK_NS 100000u
 #define TYPICAL 10 /* times the median: what is longer is no section of its own */
 
-/* Without those in which the CPU stood still. */
-static double mean_section(const struct hist *hist, double median)
+/* Without those in which the CPU stood still; but: not of these. */
+static double mean_section(const struct hist *hist, const struct hist *but, double median,
+			   double *ret_nr)
 {
-	double sum = 0, nr = 0;
+	double sum = 0;
 
+	*ret_nr = 0;
 	for (uint32_t i = 0; i < HIST_BUCKETS && hist_bucket_value(i) <= TYPICAL * median; i++) {
-		sum += (double)hist->buckets[i] * hist_bucket_value(i);
-		nr += (double)hist->buckets[i];
+		double nr = (double)hist->buckets[i] - (but ? (double)but->buckets[i] : 0);
+
+		sum += nr * hist_bucket_value(i);
+		*ret_nr += nr;
 	}
-	return nr > 0 ? sum / nr : NAN;
+	return *ret_nr > 0 ? sum / *ret_nr : NAN;
 }
 
 static void take_locks(const struct trial *trial, struct project_figures *figures)
 {
-	static struct hist section;
-	double acquired = 1, contended = 0, half;
+	static struct hist section, again;
+	double acquired = 1, contended = 0, half, nr;
 
 	hist_reset(&section);
+	hist_reset(&again);
 	for (uint32_t w = 0; w < trial->nr_workers; w++) {
 		const struct shmht_lock_stats *lock = &trial->workers[w].lock;
 
 		acquired += (double)lock->acquired;
 		contended += (double)lock->contended;
 		hist_merge(&section, &trial->workers[w].held);
+		hist_merge(&again, &trial->workers[w].held_again);
 	}
 	half = hist_percentile(&section, 0.5);
 	figures->contended = contended / acquired;
 	figures->looks = trial->looks;
 	figures->looks_held = trial->looks_held;
-	figures->section_ns = mean_section(&section, half);
+	figures->section_ns = mean_section(&section, NULL, half, &nr);
+	figures->again_ns = mean_section(&again, NULL, half, &figures->again_nr);
+	figures->handed_ns = mean_section(&section, &again, half, &figures->handed_nr);
 	figures->section_p90_p50_ns = hist_percentile(&section, 0.9) - half;
 }
 
@@ -52,8 +60,8 @@ static void run_trial(const struct project_row *row, uint32_t procs, uint32_t ro
 
 	point.params = row->params;
 	point.params.procs = procs;
-	/* Up to two, sections are timed; of one, it is looked at from the idle CPU. */
-	point.params.latency = procs <= 2 ? LATENCY_SAMPLED : LATENCY_OFF;
+	/* Sections are timed, which costs all alike; of one, it is looked at from the idle CPU. */
+	point.params.latency = LATENCY_SAMPLED;
 	supervise_look_every_ns = procs == 1 ? LOOK_NS : 0;
 	supervise_trial(&point, round, &trial);
 	supervise_look_every_ns = 0;

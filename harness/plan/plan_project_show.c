@@ -70,7 +70,7 @@ static void put_row(const struct project_row *row, FILE *out)
 {
 	struct result_glyphs glyphs = result_glyphs();
 	const struct hand_costs *costs = &row->fit.system.costs;
-	char name[256], outside[32], inside[32], shared[32];
+	char name[256], outside[32], inside[32], handed[32], again[32];
 
 	result_clean(row->point->name, 70, name, sizeof(name));
 	fprintf(out, "\n  %s\n", name);
@@ -80,9 +80,13 @@ static void put_row(const struct project_row *row, FILE *out)
 	}
 	result_format_ns(costs->outside, &glyphs, outside, sizeof(outside));
 	result_format_ns(costs->inside, &glyphs, inside, sizeof(inside));
-	result_format_ns(costs->shared, &glyphs, shared, sizeof(shared));
-	fprintf(out, "    %s lock: %s outside, %s inside, %s more where others work\n",
-		families[row->fit.system.family], outside, inside, *shared ? shared : "0");
+	result_format_ns(costs->handed, &glyphs, handed, sizeof(handed));
+	result_format_ns(costs->again, &glyphs, again, sizeof(again));
+	fprintf(out,
+		"    %s lock: %s outside, %s inside; where others work %s more after a hand-over, "
+		"else %s\n",
+		families[row->fit.system.family], outside, inside, *handed ? handed : "0",
+		*again ? again : "0");
 	put_checks(row, out);
 	put_ranges(row, out);
 	if (row->off > 0.25)
@@ -109,13 +113,13 @@ void project_print(const struct project *project, const char *name, FILE *out)
 			project->same_order, project->apart);
 	fputs("\nWhat it rests on: the costs above, of each round by itself, and the way of a line "
 	      "around each trial;\nan operation alone, and how often another CPU then finds the lock "
-	      "taken; what a section takes longer\nwith two processes. Off by: the median of the "
-	      "rounds, each with the costs of its own time. Upper\nend: every transfer of a line "
-	      "costs as much as here, whoever else wants it. Lower end: four times as\nmuch (another "
-	      "socket), and where all who wait look at one line, they get it one after the other.\n"
-	      "Both ends are widened by what the model was off here. EXTRAPOLATED: beyond four times "
-	      "the CPUs that\nwere measured on. Memory bandwidth, sibling threads and clock rates of "
-	      "another machine are not in it.\n",
+	      "taken; what a section takes longer\nwith two processes, after a hand-over and else. "
+	      "Off by: the median of the rounds, each with the costs\nof its own time. Upper end: "
+	      "every transfer of a line costs as much as here, whoever else wants it.\nLower end: "
+	      "four times as much (another socket), and where all who wait look at one line, they\n"
+	      "get it one after the other. Both ends are widened by what the model was off here. "
+	      "EXTRAPOLATED:\nbeyond four times the CPUs that were measured on. Memory bandwidth, "
+	      "sibling threads and clock rates of\nanother machine are not in it.\n",
 	      out);
 	if (project->open_loop)
 		fprintf(out, "Left out, being an open loop: %u points.\n", project->open_loop);
@@ -127,10 +131,12 @@ static json_t *costs_json(const struct project_row *row)
 {
 	const struct hand_costs *costs = &row->fit.system.costs;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "shared_lines", result_number(row->lines),
-			 "outside_ns", result_number(costs->outside), "inside_ns",
-			 result_number(costs->inside), "shared_ns", result_number(costs->shared),
-			 "spread", result_number(costs->spread));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "lines_handed",
+			 result_number(row->lines_handed), "lines_again",
+			 result_number(row->lines_again), "outside_ns",
+			 result_number(costs->outside), "inside_ns", result_number(costs->inside),
+			 "handed_ns", result_number(costs->handed), "again_ns",
+			 result_number(costs->again), "spread", result_number(costs->spread));
 }
 
 /* Of the rounds in which the cell was measured. */

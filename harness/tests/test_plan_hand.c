@@ -59,10 +59,10 @@ static void test_one_worker(void **state)
 	for (int f = 0; f < 3; f++) {
 		struct hand_system system = system_of(families[f], 1, 1);
 
-		assert_near(simulate(&system, 0.02).ops_per_s, 1e9 / 500, 0.005);
+		assert_near(simulate(&system, 0.2).ops_per_s, 1e9 / 500, 0.005);
 		system.costs.hold = 1500;
-		assert_near(simulate(&system, 0.02).ops_per_s, 1e9 / 2000, 0.005);
-		assert_true(simulate(&system, 0.02).contended == 0);
+		assert_near(simulate(&system, 0.2).ops_per_s, 1e9 / 2000, 0.005);
+		assert_true(simulate(&system, 0.2).contended == 0);
 	}
 }
 
@@ -233,7 +233,7 @@ static void test_who_is_awake_takes_it_again(void **state)
 	quick = simulate(&system, 0.05);
 	system.costs.latency = 100000;
 	slow = simulate(&system, 0.2);
-	assert_true(quick.reacquired < 0.1 && slow.reacquired > 0.98);
+	assert_true(quick.reacquired < 0.4 && slow.reacquired > 0.98);
 	assert_true(slow.contended < 0.02 && slow.sleeps < 0.1 * quick.sleeps);
 	assert_near(slow.ops_per_s, 1e9 / 1100, 0.02);
 	/* A queue never does that. */
@@ -276,7 +276,7 @@ static void test_costs_of_company(void **state)
 	for (int f = 0; f < 3; f++) {
 		struct hand_system system = system_of(families[f], 1, 2);
 
-		system.costs.shared = system.costs.cold = 1000;
+		system.costs.handed = system.costs.again = system.costs.cold = 1000;
 		assert_true(simulate(&system, 0.01).ops_per_s > 0.995e9 / 500);
 		system.costs.cold = 0;
 		system.workers = 2;
