@@ -43,7 +43,7 @@ static const struct lock_model {
 #define FAR 4 /* a transfer to another socket, against one within: what is published is 2 to 4 */
 #define LOOKS_BEFORE_YIELD 12 /* ROUNDS_BEFORE_YIELD of core/waiting.h */
 /* Of each round, simulated. */
-#define CHECK_S 0.07
+#define CHECK_S 0.14
 #define NEAR_S 0.02
 #define GAPS 35 /* of a CPU, that their mean comes out: on a loaded machine they are long */
 #define PROJECT_S 0.01

@@ -195,8 +195,28 @@ void hand_yield(struct sim *sim, uint32_t w)
 	leave_cpu(sim, &sim->cpus[sim->workers[w].cpu], sim->costs->quantum);
 }
 
+/* An interrupt waits for the oldest instruction (Van Bulck et al., "Nemesis", CCS 2018): an
+ * attempt under way is through before its CPU is taken away, or stands still. 0: none is. */
+static double until_through(const struct sim *sim, const struct cpu *cpu)
+{
+	const struct worker *worker;
+
+	if (cpu->current == NOBODY || cpu->switching)
+		return 0;
+	worker = &sim->workers[cpu->current];
+	if (worker->state == DRAINS)
+		return sim->costs->transfer;
+	return hand_is_access(worker->state) ? worker->ends - sim->now : 0;
+}
+
 void hand_tick(struct sim *sim, struct cpu *cpu)
 {
+	double through = until_through(sim, cpu);
+
+	if (through > 0) {
+		hand_post(sim, through, TICK, (uint32_t)(cpu - sim->cpus), 0);
+		return;
+	}
 	cpu->timed = false;
 	charge(sim, cpu);
 	if (cpu->ready.nr && cpu->current != NOBODY &&
@@ -210,7 +230,13 @@ void hand_tick(struct sim *sim, struct cpu *cpu)
 void hand_interrupt(struct sim *sim, struct cpu *cpu)
 {
 	const struct hand_costs *costs = sim->costs;
-	double ns = -costs->gap * log(1 - rng_unit(&sim->rng));
+	double through = until_through(sim, cpu), ns;
+
+	if (through > 0) {
+		hand_post(sim, through, GAP, (uint32_t)(cpu - sim->cpus), 0);
+		return;
+	}
+	ns = -costs->gap * log(1 - rng_unit(&sim->rng));
 
 	if (cpu->current != NOBODY && !cpu->switching && is_timed(&sim->workers[cpu->current])) {
 		struct worker *worker = &sim->workers[cpu->current];

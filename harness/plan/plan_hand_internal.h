@@ -135,6 +135,7 @@ void hand_tick(struct sim *sim, struct cpu *cpu);
 void hand_interrupt(struct sim *sim, struct cpu *cpu);
 
 /* plan_hand_line.c */
+bool hand_is_access(enum state state); /* the line is on its way */
 bool hand_is_free(const struct sim *sim);
 /* HAND_QUEUE: of who waits on its CPU. Past its patience each look is a call that yields
  * to nobody. */

@@ -9,6 +9,12 @@ bool hand_is_free(const struct sim *sim)
 	return sim->holder == NOBODY && (sim->system->family != HAND_QUEUE || !sim->queue.nr);
 }
 
+bool hand_is_access(enum state state)
+{
+	return state == TRIES || state == JOINS || state == LOOKS || state == CLAIMS ||
+	       state == RELEASES || state == COUNTS || state == MARKS || state == LEAVES;
+}
+
 /* A queue is looked at before it is joined; the others' first attempt is a blind one. */
 static bool is_write(const struct sim *sim, enum state state)
 {

@@ -269,6 +269,19 @@ static void test_a_cpu_that_stands_still(void **state)
 	assert_near(simulate(&system, 0.2).ops_per_s, 1e9 / 500 / 2, 0.05);
 }
 
+/* An interrupt waits for the attempt under way, so that it takes the CPU from a holder where
+ * attempts take long: others wait for its next slice. Cut short, 0.95 M/s were left. */
+static void test_an_attempt_under_way_is_through_first(void **state)
+{
+	struct hand_system system = system_of(HAND_TEST_SET, 4, 2);
+
+	(void)state;
+	system.costs.transfer = system.costs.invalidate = 2000;
+	system.costs.quantum = 5000;
+	assert_true(simulate(&system, 0.2).ops_per_s < 0.6e6);
+	assert_true(simulate(&system, 0.2).contended > 0.12);
+}
+
 /* What is dearer only beside others, or after others, is so there and nowhere else. */
 static void test_costs_of_company(void **state)
 {
@@ -389,6 +402,7 @@ int main(void)
 		cmocka_unit_test(test_who_is_awake_takes_it_again),
 		cmocka_unit_test(test_sleep_in_vain),
 		cmocka_unit_test(test_a_cpu_that_stands_still),
+		cmocka_unit_test(test_an_attempt_under_way_is_through_first),
 		cmocka_unit_test(test_costs_of_company),
 		cmocka_unit_test(test_one_cpu_has_its_line),
 		cmocka_unit_test(test_spread),
