@@ -178,15 +178,21 @@ static int save(json_t *document, const char *path)
 	return EXIT_NOT_MEASURED;
 }
 
+/* Takes the answer; nothing to do where no file was asked for. */
+static int save_answer(const struct plan_options *opt, const struct scenario *scenario,
+		       const char *what, json_t *answer)
+{
+	if (opt->out)
+		return save(with(plan_file_begin(scenario, opt->started), what, answer), opt->out);
+	json_decref(answer);
+	return 0;
+}
+
 static int plan_memory(const struct plan_options *opt, const struct scenario *scenario)
 {
 	int code = plan_memory_print(scenario, opt->memory_limit, stdout);
-	int r = 0;
+	int r = save_answer(opt, scenario, "memory", plan_memory_json(scenario, opt->memory_limit));
 
-	if (opt->out)
-		r = save(with(plan_file_begin(scenario, opt->started), "memory",
-			      plan_memory_json(scenario, opt->memory_limit)),
-			 opt->out);
 	return code ? code : r;
 }
 
@@ -215,7 +221,7 @@ static int plan_promise(const struct plan_options *opt, const struct scenario *s
 		.quiet = opt->quiet,
 	};
 	struct plan_row *rows = NULL;
-	int nr, code, r = 0;
+	int nr, code, r;
 
 	if (refuse_phases(scenario))
 		return EXIT_USAGE;
@@ -235,10 +241,7 @@ static int plan_promise(const struct plan_options *opt, const struct scenario *s
 	if (!opt->quiet)
 		plan_slo_print(&request, rows, nr, stdout);
 	code = plan_slo_exit_code(rows, nr);
-	if (opt->out)
-		r = save(with(plan_file_begin(scenario, opt->started), "rows",
-			      plan_slo_json(&request, rows, nr)),
-			 opt->out);
+	r = save_answer(opt, scenario, "rows", plan_slo_json(&request, rows, nr));
 	free(rows);
 	if (supervise_interrupted())
 		return 128 + supervise_interrupted();
@@ -325,10 +328,7 @@ static int plan_project(const struct plan_options *opt, const struct scenario *s
 		any |= project.rows[i].nr_ranges > 0;
 	if (!opt->quiet)
 		project_print(&project, scenario->path, stdout);
-	if (opt->out)
-		r = save(with(plan_file_begin(scenario, opt->started), "projection",
-			      project_json(&project)),
-			 opt->out);
+	r = save_answer(opt, scenario, "projection", project_json(&project));
 	project_free(&project);
 	return any ? r : EXIT_NOT_MEASURED;
 }

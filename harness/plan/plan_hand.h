@@ -35,7 +35,7 @@ struct hand_costs {		/* ns */
 	 * lock, and after this one had it. It comes in whole transfers. */
 	double handed, again;
 	double cold;		/* further time inside, after another worker had the CPU */
-	double atomic;		/* an attempt after the first, a step on the way to sleep */
+	double atomic;		/* an attempt in vain, or a step into a queue or to sleep */
 	double tick;		/* a look at the counter, at either end of a wait */
 	double transfer;	/* of the lock's line from the CPU that wrote it to another */
 	double invalidate;	/* writing it where others have only read it since */

@@ -209,14 +209,20 @@ static double until_through(const struct sim *sim, const struct cpu *cpu)
 	return hand_is_access(worker->state) ? worker->ends - sim->now : 0;
 }
 
-void hand_tick(struct sim *sim, struct cpu *cpu)
+/* The same interrupt once more then: false. */
+static bool can_interrupt(struct sim *sim, const struct cpu *cpu, enum what what)
 {
 	double through = until_through(sim, cpu);
 
-	if (through > 0) {
-		hand_post(sim, through, TICK, (uint32_t)(cpu - sim->cpus), 0);
+	if (through > 0)
+		hand_post(sim, through, what, (uint32_t)(cpu - sim->cpus), 0);
+	return !(through > 0);
+}
+
+void hand_tick(struct sim *sim, struct cpu *cpu)
+{
+	if (!can_interrupt(sim, cpu, TICK))
 		return;
-	}
 	cpu->timed = false;
 	charge(sim, cpu);
 	if (cpu->ready.nr && cpu->current != NOBODY &&
@@ -230,12 +236,10 @@ void hand_tick(struct sim *sim, struct cpu *cpu)
 void hand_interrupt(struct sim *sim, struct cpu *cpu)
 {
 	const struct hand_costs *costs = sim->costs;
-	double through = until_through(sim, cpu), ns;
+	double ns;
 
-	if (through > 0) {
-		hand_post(sim, through, GAP, (uint32_t)(cpu - sim->cpus), 0);
+	if (!can_interrupt(sim, cpu, GAP))
 		return;
-	}
 	ns = -costs->gap * log(1 - rng_unit(&sim->rng));
 
 	if (cpu->current != NOBODY && !cpu->switching && is_timed(&sim->workers[cpu->current])) {

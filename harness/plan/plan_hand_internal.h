@@ -15,7 +15,6 @@ enum state {
 	OUTSIDE,
 	DRAINS,	  /* waits for its last release to be seen */
 	TRIES,	  /* the line is on its way, for an attempt at a lock not looked at */
-	BEGINS,	  /* to wait, with a look at the counter */
 	JOINS,	  /* ... to get into the queue */
 	LOOKS,	  /* ... for a look */
 	CLAIMS,	  /* ... for an attempt at a lock seen free, or granted */
@@ -23,6 +22,7 @@ enum state {
 	COUNTS,	  /* ... to be one more who is about to sleep */
 	MARKS,	  /* ... to tell the holder */
 	LEAVES,	  /* ... to be one less */
+	BEGINS,	  /* to wait, with a look at the counter */
 	INSIDE,
 	SPINS,	  /* waits on its CPU, until the next look */
 	QUEUED,	  /* the same without end: nothing changes until it is granted */

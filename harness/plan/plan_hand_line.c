@@ -11,8 +11,7 @@ bool hand_is_free(const struct sim *sim)
 
 bool hand_is_access(enum state state)
 {
-	return state == TRIES || state == JOINS || state == LOOKS || state == CLAIMS ||
-	       state == RELEASES || state == COUNTS || state == MARKS || state == LEAVES;
+	return state >= TRIES && state <= LEAVES;
 }
 
 /* A queue is looked at before it is joined; the others' first attempt is a blind one. */

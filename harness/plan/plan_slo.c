@@ -81,7 +81,6 @@ struct observer {
 	const struct plan_request *request;
 	struct plan_row *row;
 	uint32_t k; /* trials so far: each has a stream of its own */
-	double best_ns[INTERVAL_WATCHES];
 	struct progress *progress;
 	bool proven;	/* a claim held */
 	double least_s; /* for a claim */
@@ -219,6 +218,7 @@ static int observe(void *arg, double alpha, struct plan_look *look)
 	struct plan_row *row = observer->row;
 	enum plan_verdict worst = PLAN_MEETS;
 	struct plan_claim claims[INTERVAL_WATCHES];
+	double *found_ns = row->look_ns[look - row->search.looks];
 	struct trial trial = { 0 };
 	int r = run_trial(observer, look->load, look->seconds, alpha, &trial);
 
@@ -231,9 +231,7 @@ static int observe(void *arg, double alpha, struct plan_look *look)
 	look->seconds = trial.seconds;
 	look->needs_s = 0;
 	for (uint32_t i = 0; !r && i < request->nr_slos; i++) {
-		const struct plan_slo *slo = &request->slos[i];
 		struct plan_claim claim;
-		double ns = percentile_of(&trial, slo);
 		enum plan_verdict verdict = plan_watch_judge(&observer->watches[i], &claim);
 
 		worst = verdict > worst ? verdict : worst;
@@ -242,8 +240,7 @@ static int observe(void *arg, double alpha, struct plan_look *look)
 					claim.needs_s :
 					look->needs_s;
 		claims[i] = claim;
-		observer->best_ns[i] = ns;
-		row->look_ns[look - row->search.looks][i] = ns;
+		found_ns[i] = percentile_of(&trial, &request->slos[i]);
 	}
 	if (!r && worst != PLAN_BREAKS && overloaded(&trial)) {
 		worst = PLAN_BREAKS;
@@ -254,13 +251,13 @@ static int observe(void *arg, double alpha, struct plan_look *look)
 	for (uint32_t i = 0; !r && alpha > 0 && i < request->nr_slos; i++)
 		if (worst == PLAN_MEETS || !observer->proven) {
 			row->claims[i] = claims[i];
-			row->percentile_ns[i] = observer->best_ns[i];
+			row->percentile_ns[i] = found_ns[i];
 		}
 	observer->proven |= !r && alpha > 0 && worst == PLAN_MEETS;
 	if (!r && worst == PLAN_BREAKS)
 		/* The last one that broke is the closest above what is found. */
 		for (uint32_t i = 0; i < request->nr_slos; i++)
-			row->breaks_ns[i] = observer->best_ns[i];
+			row->breaks_ns[i] = found_ns[i];
 	trial_free(&trial);
 	return r;
 }

@@ -146,12 +146,9 @@ static json_t *cells_json(const struct plan_series *series)
 		struct interval interval;
 
 		stats_median_interval(cell->ops, cell->nr, &interval);
-		json_array_append_new(cells, json_pack("{s:o, s:{s:o, s:o, s:o, s:o}}", "procs",
-						       result_count(cell->procs), "ops_per_s",
-						       "median", result_number(interval.median),
-						       "low", result_number(interval.low), "high",
-						       result_number(interval.high), "n",
-						       result_count(cell->nr)));
+		json_array_append_new(cells,
+				      json_pack("{s:o, s:o}", "procs", result_count(cell->procs),
+						"ops_per_s", result_interval(&interval)));
 	}
 	return cells;
 }

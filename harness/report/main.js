@@ -17,7 +17,7 @@ function fact(from, path, format) {
 		[format ? format(value) : String(value)]);
 }
 
-/* Costs by name, of which each is a number or has one under key. */
+/* Costs by name; the figure of each is at path in it. */
 function costsText(parts, path) {
 	var texts = [];
 	Object.keys(parts && typeof parts === "object" ? parts : {}).forEach(function (key) {
@@ -48,10 +48,10 @@ function flagsText(r) {
 	}).join(", ");
 }
 
-/* A result or a plan; number: among all files. */
-function fileElement(file, from, number_of, more, warnings) {
+/* A result or a plan, the nth of all files from 0. */
+function fileElement(file, from, nth, more, warnings) {
 	var memory = number(file, ["host", "mem_bytes"]);
-	var title = (results.length + plans.length > 1 ? LETTERS[number_of] + ": " : "") + text(file, ["file"]);
+	var title = (results.length + plans.length > 1 ? LETTERS[nth] + ": " : "") + text(file, ["file"]);
 	function one(label, path, format) { return [label, fact(from, path, format)]; }
 	var parts = [element("h3", {}, [title]), factsList([
 		one("scenario", ["scenario", "path"]), one("status", ["status"]),
@@ -163,7 +163,7 @@ function showChoices() {
 			function (value) { state.op = value; }));
 	if (points.length)
 		form.appendChild(choice("percentile", "percentile", [["p50", "p50"], ["p99", "p99"], ["p999", "p99.9"]], state.percentile,
-		function (value) { state.percentile = value; }));
+			function (value) { state.percentile = value; }));
 	form.appendChild(choice("scale", "rates and times", [["log", "log scale"], ["linear", "linear scale"]], "log",
 		function (value) { state.log = value === "log"; }));
 	if (points.length)

@@ -6,10 +6,7 @@ function planLabel(entry) { return plans.length > 1 ? LETTERS[results.length + e
 function planName(entry) { return planLabel(entry) + entry.name; }
 function shownOf(entries) { return entries.filter(isShown); }
 
-function planCell(entry, path, format) {
-	var value = number(entry.row, path);
-	return { text: value === null ? "–" : format(value), value: value, path: entry.path.concat(path).join("/") };
-}
+function planCell(entry, path, format) { return cellOf(entry.row, entry.path, path, format); }
 
 function spread(values) {
 	var low = d3.min(values), high = d3.max(values);
@@ -157,18 +154,8 @@ function choiceCell(entry) {
 	var best = entry ? seriesOfChoice(text(entry.row, ["best"])) : "", even = entry ? list(entry.row, ["no_difference"]) : [];
 	if (!best)
 		return element("td", { "class": "even" }, ["–"]);
-	var figure = cellElement(planCell(entry, ["ops_per_s"], FORMAT.rate));
-	var value = element("span", {}, [figure.textContent + " ops/s"]);
-	["data-path", "data-value", "title"].forEach(function (key) {
-		if (figure.hasAttribute(key))
-			value.setAttribute(key, figure.getAttribute(key));
-	});
-	if (even.length)
-		return element("td", { "class": "even" }, [element("strong", {}, ["no difference"]),
-			[best].concat(even.map(String).map(seriesOfChoice)).join(", ")]);
-	var cell = element("td", { "class": "won" }, [element("strong", {}, [best]), value]);
-	cell.style.setProperty("--c", colour(best));
-	return cell;
+	return even.length ? evenCell([best].concat(even.map(String).map(seriesOfChoice))) :
+		wonCell(best, best, planCell(entry, ["ops_per_s"], FORMAT.rate), "ops/s");
 }
 
 section(function () {

@@ -376,22 +376,30 @@ function winner(entries) {
 		 format: lower ? FORMAT.ns : FORMAT.rate, what: lower ? "p99" : "ops/s" };
 }
 
+/* Of a map: which are equally good, or which is best, with the figure that it has. */
+function evenCell(names) {
+	return element("td", { "class": "even" }, [element("strong", {}, ["no difference"]), names.join(", ")]);
+}
+function wonCell(label, series, cell, what) {
+	var figure = cellElement(cell), value = element("span", {}, [figure.textContent + " " + what]);
+	["data-path", "data-value", "title"].forEach(function (key) {
+		if (figure.hasAttribute(key))
+			value.setAttribute(key, figure.getAttribute(key));
+	});
+	var node = element("td", { "class": "won" }, [element("strong", {}, [label]), value]);
+	node.style.setProperty("--c", colour(series));
+	return node;
+}
+
 function mapCell(entries) {
 	var found = entries.length ? winner(entries) : { of: 0 };
 	if (found.of < 2)
 		return element("td", { "class": "even" }, [found.of ? "only one measured" : "–"]);
 	if (found.without)
 		return element("td", { "class": "even" }, ["not known: too few trials for an interval"]);
-	var figure = cellElement(figureCell(found.best.entry, found.path, found.format));
-	var value = element("span", {}, [figure.textContent + " " + found.what]);
-	["data-path", "data-value", "title"].forEach(function (key) { value.setAttribute(key, figure.getAttribute(key)); });
-	if (found.near.length)
-		return element("td", { "class": "even" }, [element("strong", {}, ["no difference"]),
-			[found.best].concat(found.near).map(function (one) { return fileLabel(one.entry) + one.entry.series; }).join(", ")]);
-	var cell = element("td", { "class": "won" }, [
-		element("strong", {}, [fileLabel(found.best.entry) + found.best.entry.series]), value]);
-	cell.style.setProperty("--c", colour(found.best.entry.series));
-	return cell;
+	function label(one) { return fileLabel(one.entry) + one.entry.series; }
+	return found.near.length ? evenCell([found.best].concat(found.near).map(label)) :
+		wonCell(label(found.best), found.best.entry.series, figureCell(found.best.entry, found.path, found.format), found.what);
 }
 
 function mapTable(label, what, procs, rows) {

@@ -14,12 +14,12 @@ function element(name, attributes, children) {
  * A figure's cell says where it comes from: data-path is a path in the page's data,
  * data-value what stands there to the last digit. The test compares both with the file.
  */
+function cellOf(object, from, path, format) {
+	var value = number(object, path);
+	return { text: value === null ? "–" : format(value), value: value, path: from.concat(path).join("/") };
+}
 function figureCell(entry, path, format) {
-	var value = number(entry.point, path);
-	return {
-		text: value === null ? "–" : format(value), value: value,
-		path: ["results", entry.r, "points", entry.p].concat(path).join("/")
-	};
+	return cellOf(entry.point, ["results", entry.r, "points", entry.p], path, format);
 }
 
 function cellElement(cell) {

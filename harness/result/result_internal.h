@@ -18,6 +18,7 @@
 #include "run/trial.h"
 #include "scenario/params.h"
 #include "scenario/scenario.h"
+#include "stats/stats.h"
 
 #define RESULT_SCHEMA "shmbench.result/1"
 #define RESULT_STALL_NS 1000000u /* a wait over this counts as a stall */
@@ -26,9 +27,10 @@
 
 json_t *result_number(double value); /* null unless finite */
 json_t *result_count(uint64_t count);
-json_t *result_hex(uint64_t hash);	   /* 64 bits do not fit a JSON reader's double */
-json_t *result_string(const char *text);   /* NULL: null; bytes that are not UTF-8 become '?' */
-json_t *result_time(struct timespec when); /* CLOCK_REALTIME, in UTC by RFC 3339 */
+json_t *result_hex(uint64_t hash);	 /* 64 bits do not fit a JSON reader's double */
+json_t *result_string(const char *text); /* NULL: null; bytes that are not UTF-8 become '?' */
+json_t *result_interval(const struct interval *interval);
+json_t *result_time(struct timespec when);		  /* CLOCK_REALTIME, in UTC by RFC 3339 */
 json_t *result_scenario(const struct scenario *scenario); /* path, sha256 and text */
 json_t *result_params(const struct params *params);	  /* every key as a scenario has it */
 

@@ -21,9 +21,7 @@ static json_t *interval_object(const json_t *trials, const char *metric)
 
 	stats_median_interval(values, nr, &interval);
 	free(values);
-	return json_pack("{s:o, s:o, s:o, s:I, s:s}", "median", result_number(interval.median),
-			 "low", result_number(interval.low), "high", result_number(interval.high),
-			 "n", (json_int_t)nr, "method", interval.method);
+	return result_interval(&interval);
 }
 
 /* Response times in an open loop, with the service times beside them. */

@@ -58,6 +58,13 @@ json_t *result_string(const char *text)
 	return string;
 }
 
+json_t *result_interval(const struct interval *interval)
+{
+	return json_pack("{s:o, s:o, s:o, s:I, s:s}", "median", result_number(interval->median),
+			 "low", result_number(interval->low), "high", result_number(interval->high),
+			 "n", (json_int_t)interval->n, "method", interval->method);
+}
+
 json_t *result_time(struct timespec when)
 {
 	char text[40];

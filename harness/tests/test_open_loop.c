@@ -358,6 +358,10 @@ static bool after_three(void *arg, const struct interval_figures *figures)
 	return ++*nr == 3;
 }
 
+#define WATCHED                                                                          \
+	"[a]\nprocs = 2\nrate = 20k\narrival = constant\ncapacity = 1k\nduration = 5s\n" \
+	"warmup = 20ms\ninterval = 20ms\n"
+
 /* So long that the next interval is over when it has answered. */
 static bool after_three_slow(void *arg, const struct interval_figures *figures)
 {
@@ -368,9 +372,7 @@ static bool after_three_slow(void *arg, const struct interval_figures *figures)
 /* Who is late for an interval's end sees those after it, and does not wait for the run's. */
 static void test_a_window_whose_watcher_is_late(void **state)
 {
-	struct loaded loaded = load_text("[a]\nprocs = 2\nrate = 20k\narrival = constant\n"
-					 "capacity = 1k\nduration = 5s\nwarmup = 20ms\n"
-					 "interval = 20ms\n");
+	struct loaded loaded = load_text(WATCHED);
 	uint32_t nr = 0;
 	const struct trial_end end = { after_three_slow, &nr };
 	struct trial trial;
@@ -386,9 +388,7 @@ static void test_a_window_whose_watcher_is_late(void **state)
 
 static void test_a_window_that_ends_early(void **state)
 {
-	struct loaded loaded = load_text("[a]\nprocs = 2\nrate = 20k\narrival = constant\n"
-					 "capacity = 1k\nduration = 5s\nwarmup = 20ms\n"
-					 "interval = 20ms\n");
+	struct loaded loaded = load_text(WATCHED);
 	uint32_t nr = 0;
 	const struct trial_end end = { after_three, &nr };
 	struct trial trial;

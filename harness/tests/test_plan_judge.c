@@ -166,7 +166,7 @@ static void test_each_trial_has_the_costs_of_its_time(void **state)
 	}
 	project_judge(&project);
 	for (uint32_t i = 0; i < 2; i++) {
-		assert_true(rows[i].off < 0.02);
+		assert_true(rows[i].off < 0.005);
 		for (int c = 1; c < PROJECT_CHECKS; c++)
 			assert_true(fabs(rows[i].cells[c].off) < 1e-9);
 		worst = fmax(worst, fabs(off_by_medians(&rows[i], &rows[i].cells[1])));

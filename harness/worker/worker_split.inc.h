@@ -31,14 +31,14 @@ static __attribute__((noinline)) void split_next(struct worker *w)
 	double scale = w->job->ns_per_tick;
 
 	for (; w->sections_seen != w->stats->timed; w->sections_seen++) {
-		uint64_t at = w->sections_seen % SHMHT_WAIT_RING;
+		uint64_t at = w->sections_seen % SHMHT_WAIT_RING, held_ns;
 
 		if (!w->measuring)
 			continue;
-		hist_record(&result->held, (uint64_t)((double)w->stats->timed_hold[at] * scale));
+		held_ns = (uint64_t)((double)w->stats->timed_hold[at] * scale);
+		hist_record(&result->held, held_ns);
 		if (w->stats->timed_again[at])
-			hist_record(&result->held_again,
-				    (uint64_t)((double)w->stats->timed_hold[at] * scale));
+			hist_record(&result->held_again, held_ns);
 		hist_record(&result->held_wait,
 			    (uint64_t)((double)w->stats->timed_wait[at] * scale));
 	}
